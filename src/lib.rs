@@ -1,0 +1,22 @@
+//! Thin, safe wrappers over select(2), poll(2) and socket options.
+#![deny(unsafe_code)]
+#![warn(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    rustdoc::broken_intra_doc_links
+)]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "readysock 0.1 is for Linux only: on macOS use a Linux virtual machine, on Windows use WSL"
+);
+
+#[macro_use]
+mod man;
+mod sys;
+
+pub mod byte_order;
+
+pub use byte_order::{htonl, htonll, htons, ntohl, ntohll, ntohs};
+pub use libc;
