@@ -1,0 +1,46 @@
+//! Test cases that each need a process of their own: they change signals, limits or fork.
+//!
+//! A test binary that uses this has `harness = false`. Each case runs alone, on the main thread of
+//! a child process with no other thread: a signal can only go to it, a fork copies nothing else.
+
+use std::env;
+use std::process::{Command, Stdio, exit};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// A name and what to run.
+pub type Case = (&'static str, fn());
+
+const CASE: &str = "READYSOCK_TEST_CASE";
+/// A case that hangs is killed by its own alarm after so many seconds.
+const LIMIT: u32 = 120;
+
+/// Runs the cases, or, in a child, the one it was started for.
+pub fn main(cases: &'static [Case]) -> ! {
+    if let Ok(name) = env::var(CASE) {
+        let case = cases.iter().find(|case| case.0 == name).expect("a case of this binary");
+        nix::unistd::alarm::set(LIMIT);
+        (case.1)();
+        exit(0);
+    }
+    let trials = cases.iter().map(|&(name, _)| Trial::test(name, move || in_child(name))).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+fn in_child(name: &str) -> Result<(), Failed> {
+    let output = Command::new(env::current_exe()?)
+        .env(CASE, name)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    for line in stderr.lines().filter(|line| line.starts_with("skipped: ")) {
+        eprintln!("{line}");
+    }
+    if output.status.success() {
+        return Ok(());
+    }
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    Err(format!("{}\n{stdout}{stderr}", output.status).into())
+}
