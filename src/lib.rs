@@ -18,5 +18,14 @@ mod sys;
 
 pub mod byte_order;
 
+mod fd_set;
+mod poll;
+mod select;
+mod timeout;
+
 pub use byte_order::{htonl, htonll, htons, ntohl, ntohll, ntohs};
+pub use fd_set::{FdSet, FdSetIter};
 pub use libc;
+pub use poll::{Events, PollFd, poll, poll_once, ppoll, ready};
+pub use select::{Ready, ReadyFds, ReadyFdsIter, pselect, select, select_into, select_once};
+pub use timeout::Timeout;
