@@ -20,6 +20,7 @@ pub mod byte_order;
 
 mod fd_set;
 mod poll;
+mod poll_set;
 mod select;
 mod timeout;
 
@@ -27,5 +28,6 @@ pub use byte_order::{htonl, htonll, htons, ntohl, ntohll, ntohs};
 pub use fd_set::{FdSet, FdSetIter};
 pub use libc;
 pub use poll::{Events, PollFd, poll, poll_once, ppoll, ready};
+pub use poll_set::{Key, PollSet};
 pub use select::{Ready, ReadyFds, ReadyFdsIter, pselect, select, select_into, select_once};
 pub use timeout::Timeout;
