@@ -1,0 +1,63 @@
+//! Runs each task under callgrind, which counts the instructions: `cargo xtask bench --instructions` starts it.
+//!
+//! Callgrind collects in `readysock_measured` only and writes a dump at each return from it. Each task runs there twice,
+//! with few and with many turns: the difference is what the turns cost, without getting there and back. Standard output
+//! says which task the dumps belong to, in their order.
+
+use std::hint::black_box;
+use std::io;
+
+use readysock_benches::fixture::{Fixture, Share};
+use readysock_benches::poll::Wait;
+use readysock_benches::{Case, Cases, OURS, fd_set, poll, poll_set, select, take};
+
+/// Few and many turns. `cargo xtask bench` reads them from the first line of output.
+const TURNS: [u64; 2] = [10, 110];
+
+/// Callgrind finds it by name, so it has one that no compiler changes, and is never part of its caller.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn readysock_measured(case: &mut Case<'_>, turns: u64) -> u64 {
+    black_box(case.run(black_box(turns)))
+}
+
+fn measure(task: &str, n: usize, mut cases: Cases<'_>, theirs: &str) {
+    let ours = take(&mut cases, OURS).expect("ours");
+    let peer = take(&mut cases, theirs).expect("theirs");
+    for mut case in [ours, peer] {
+        // Symbols are bound and memory is there before it counts.
+        case.run(2);
+        for turns in TURNS {
+            readysock_measured(&mut case, turns);
+        }
+    }
+    println!("{task},{n},{theirs}");
+}
+
+fn main() -> io::Result<()> {
+    println!("{},{}", TURNS[0], TURNS[1]);
+    for n in [1, 128, 1000] {
+        let fixture = Fixture::new(n, Share::One)?;
+        for wait in Wait::EACH {
+            let task = format!("poll, timeout {}", wait.name());
+            measure(&task, n, poll::call(&fixture, wait), "libc");
+        }
+        measure("poll and walk, 1 ready", n, poll::walk(&fixture), "C idiom");
+        measure("PollSet, 1 ready", n, poll_set::wait(&fixture), "C idiom");
+    }
+    for n in [16, 128, 480] {
+        for share in [Share::One, Share::Half] {
+            let fixture = Fixture::new(n, share)?;
+            let task = format!("select, sets kept, {}", share.name());
+            measure(&task, n, select::kept(&fixture), "C idiom");
+            let task = format!("select, sets rebuilt, {}", share.name());
+            measure(&task, n, select::rebuilt(&fixture), "C idiom");
+        }
+        let fixture = Fixture::new(n, Share::One)?;
+        measure("FdSet, insert all", n, fd_set::insert(&fixture), "C idiom");
+        measure("FdSet, walk all", n, fd_set::iterate(&fixture), "C idiom");
+    }
+    let fixture = Fixture::one_at(963)?;
+    measure("walk 1 ready at 963", 1, fd_set::walk_answer(&fixture), "C idiom");
+    Ok(())
+}
