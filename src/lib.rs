@@ -16,7 +16,10 @@ compile_error!(
 mod man;
 mod sys;
 
+mod addr;
+
 pub mod byte_order;
 
+pub use addr::{Addr, Domain, OtherAddr, Protocol, Type, UnixAddr};
 pub use byte_order::{htonl, htonll, htons, ntohl, ntohll, ntohs};
 pub use libc;

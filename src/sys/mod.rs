@@ -7,6 +7,8 @@
 //! - no safe function here is sound only because of who calls it.
 #![allow(unsafe_code)]
 
+pub(crate) mod addr;
+
 use std::ffi::{c_int, c_long};
 use std::io;
 
