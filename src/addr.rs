@@ -200,11 +200,11 @@ impl Addr {
 }
 
 // The numbers fit: `sa_family_t` is the type C keeps them in.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#[expect(clippy::cast_possible_truncation)]
 const INET: sa_family_t = libc::AF_INET as sa_family_t;
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#[expect(clippy::cast_possible_truncation)]
 const INET6: sa_family_t = libc::AF_INET6 as sa_family_t;
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#[expect(clippy::cast_possible_truncation)]
 const UNIX: sa_family_t = libc::AF_UNIX as sa_family_t;
 
 // `to_raw` writes the fields one after the other, without gaps.

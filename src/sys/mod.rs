@@ -8,12 +8,28 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod addr;
+pub(crate) mod fd_set;
+pub(crate) mod poll;
+pub(crate) mod select;
+pub(crate) mod socket;
+pub(crate) mod time;
+pub(crate) mod words;
 
 use std::ffi::{c_int, c_long};
 use std::io;
 
-/// The result of a system call: its value, or the error in `errno` where it is -1.
+/// What the kernel takes for the size of a signal set: its own set, not the C library's larger one.
+const SIGSET_BYTES: usize =
+    if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 16 } else { 8 };
+
+/// The result of a C library call: its value, or the error in `errno` where it is -1.
 #[inline]
 pub(crate) fn cvt(result: c_int) -> io::Result<c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// The result of a call that counts: what it counted, or the error in `errno` where it is -1.
+#[inline]
+pub(crate) fn cvt_count(result: c_long) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
