@@ -33,7 +33,7 @@
 //! - Python's `socket.htons` and `socket.htonl` print another number on a little-endian host
 //!   (`socket.htons(20000)` is 8270 there). That number is the point: its bytes are the right ones.
 //! - There is no `nthol`: that is a common misspelling of [`ntohl`].
-#![doc = man_page!("byteorder", 3)]
+#![doc = concat!(man_page!("byteorder", 3))]
 
 /// `htons(3)`: a 16-bit number, for example a port, from host order to network order.
 ///
@@ -92,7 +92,7 @@ pub const fn ntohl(network: u32) -> u32 {
 /// ```
 /// assert_eq!(readysock::htonll(1).to_ne_bytes(), [0, 0, 0, 0, 0, 0, 0, 1]);
 /// ```
-#[doc = man_page!("endian", 3)]
+#[doc = concat!(man_page!("endian", 3))]
 #[doc(alias = "htobe64")]
 #[inline]
 #[must_use = "the result is the converted number; the argument is unchanged"]
@@ -105,7 +105,7 @@ pub const fn htonll(host: u64) -> u64 {
 /// ```
 /// assert_eq!(readysock::ntohll(readysock::htonll(20000)), 20000);
 /// ```
-#[doc = man_page!("endian", 3)]
+#[doc = concat!(man_page!("endian", 3))]
 #[doc(alias = "be64toh")]
 #[inline]
 #[must_use = "the result is the converted number; the argument is unchanged"]

@@ -66,7 +66,7 @@ use crate::sys::words::Words;
 ///
 /// A [`BorrowedFd`] may be negative (rustix's `CWD` is -100). Such a one has no bit in an fd_set. The set remembers
 /// it all the same, and `select` answers `EBADF`, as it does for any other descriptor that is not open.
-#[doc = man_page!("select", 2)]
+#[doc = concat!(man_page!("select", 2))]
 #[doc(alias = "fd_set")]
 #[derive(Clone)]
 pub struct FdSet<'fd> {

@@ -155,7 +155,7 @@ impl Events {
 /// - Ready means that the call would not have blocked just now: a read may still find nothing, when another
 ///   process took the data or the kernel dropped a bad datagram. Use non-blocking descriptors.
 /// - Regular files are always ready.
-#[doc = man_page!("poll", 2)]
+#[doc = concat!(man_page!("poll", 2))]
 #[inline]
 pub fn poll(fds: &mut [PollFd<'_>], timeout: impl Into<Timeout>) -> io::Result<usize> {
     let result = restart(timeout.into(), |left| ppoll_call(fds, left, None));
@@ -179,7 +179,7 @@ pub fn poll(fds: &mut [PollFd<'_>], timeout: impl Into<Timeout>) -> io::Result<u
 /// # Errors
 ///
 /// As [`poll`], and `EINTR`.
-#[doc = man_page!("poll", 2)]
+#[doc = concat!(man_page!("poll", 2))]
 #[inline]
 pub fn poll_once(fds: &mut [PollFd<'_>], timeout: impl Into<Timeout>) -> io::Result<usize> {
     let result = ppoll_call(fds, timeout.into().timespec().as_mut(), None);
@@ -207,7 +207,7 @@ pub fn poll_once(fds: &mut [PollFd<'_>], timeout: impl Into<Timeout>) -> io::Res
 /// # Errors
 ///
 /// As [`poll`], and `EINTR`. A slot that is ready goes before a signal that is pending: the call then succeeds.
-#[doc = man_page!("ppoll", 2)]
+#[doc = concat!(man_page!("ppoll", 2))]
 #[inline]
 pub fn ppoll(
     fds: &mut [PollFd<'_>],

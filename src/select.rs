@@ -52,7 +52,7 @@ use crate::timeout::{Timeout, restart};
 /// - Regular files are always ready.
 ///
 /// In a loop, [`select_into`] reuses the memory of the answer.
-#[doc = man_page!("select", 2)]
+#[doc = concat!(man_page!("select", 2))]
 #[inline]
 pub fn select(
     read: &FdSet<'_>,
@@ -84,7 +84,7 @@ pub fn select(
 /// # Errors
 ///
 /// As [`select`].
-#[doc = man_page!("select", 2)]
+#[doc = concat!(man_page!("select", 2))]
 #[inline]
 pub fn select_into(
     read: &FdSet<'_>,
@@ -115,7 +115,7 @@ pub fn select_into(
 /// # Errors
 ///
 /// As [`select`], and `EINTR`.
-#[doc = man_page!("select", 2)]
+#[doc = concat!(man_page!("select", 2))]
 #[inline]
 pub fn select_once(
     read: &FdSet<'_>,
@@ -149,7 +149,7 @@ pub fn select_once(
 /// # Errors
 ///
 /// As [`select`], and `EINTR`. A descriptor that is ready goes before a signal that is pending: the call then succeeds.
-#[doc = man_page!("pselect", 2)]
+#[doc = concat!(man_page!("pselect", 2))]
 #[inline]
 pub fn pselect(
     read: &FdSet<'_>,

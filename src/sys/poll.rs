@@ -4,6 +4,7 @@ use std::ffi::{c_long, c_void};
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
@@ -143,6 +144,15 @@ impl fmt::Debug for PollFd<'_> {
             .field("revents", &self.revents())
             .finish()
     }
+}
+
+/// The memory of an array, emptied, for an array of other descriptors.
+pub(crate) fn recycle<'other>(mut array: Vec<PollFd<'_>>) -> Vec<PollFd<'other>> {
+    array.clear();
+    let mut array = ManuallyDrop::new(array);
+    // SAFETY: pointer and capacity are those of a Vec that is never dropped, the types differ in a lifetime
+    // only and so have one layout, and with length 0 no descriptor goes over.
+    unsafe { Vec::from_raw_parts(array.as_mut_ptr().cast(), 0, array.capacity()) }
 }
 
 /// One ppoll(2) call on the whole slice. The kernel writes the time that is left into `timeout`.
