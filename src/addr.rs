@@ -117,8 +117,8 @@ impl fmt::Debug for OtherAddr {
 impl fmt::Display for OtherAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_bytes().len() {
-            0 => f.write_str("(no address)"),
-            len => write!(f, "(family {}, {len} bytes)", i32::from(self.family())),
+            0 => f.pad("(no address)"),
+            len => f.pad(&format!("(family {}, {len} bytes)", i32::from(self.family()))),
         }
     }
 }

@@ -243,8 +243,8 @@ impl Socket {
     ///
     /// # Traps
     ///
-    /// - [`Shutdown::Read`] of a TCP socket tells the peer nothing: reads here give end of stream once the queue is empty, but
-    ///   what the peer goes on to send is still taken, and read.
+    /// - [`Shutdown::Read`] of a TCP socket tells the peer nothing: reads here give end of stream when the queue is empty, but
+    ///   what the peer goes on to send is still taken, and read. (A Unix peer gets EPIPE.)
     #[doc = man_page!("shutdown", 2)]
     #[doc(alias = "SHUT_WR")]
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {

@@ -349,6 +349,8 @@ fn an_address_reads_as_a_person_writes_it() {
         assert_eq!(addr.to_string(), text);
         assert_eq!(text.parse::<Addr>().expect(text), addr, "{text}");
     }
+    let column: Addr = "unix:/x".parse().expect("a path");
+    assert_eq!(format!("{column:<9}|{column:>9}|"), "unix:/x  |  unix:/x|");
     // Either case of a digit is read.
     assert_eq!(r"unix:\x4A".parse::<Addr>().expect("J"), path(b"J"));
 }

@@ -3,6 +3,7 @@
 mod support;
 
 use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -93,6 +94,38 @@ fn connect_timeout_leaves_the_blocking_mode_as_it_was() {
     }
 }
 
+/// SO_ERROR goes to whoever asks first. A connect that was refused must not look like a success to the other.
+#[test]
+fn an_error_that_somebody_else_has_taken_is_no_success() {
+    let (_taken, addr) = refusing();
+    let start = Instant::now();
+    while start.elapsed() < LONG / 6 {
+        let socket = tcp();
+        let clone = socket.try_clone().expect("clone");
+        let ended = AtomicBool::new(false);
+        let (result, stolen) = thread::scope(|scope| {
+            let thief = scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    if clone.take_error().expect("SO_ERROR").is_some() {
+                        return true;
+                    }
+                }
+                false
+            });
+            let result = socket.connect_timeout(&addr, LONG);
+            ended.store(true, Ordering::Relaxed);
+            (result, thief.join().expect("the thief"))
+        });
+        let error = errno(result);
+        if stolen {
+            assert_eq!(error, libc::ENOTCONN);
+            return;
+        }
+        assert_eq!(error, libc::ECONNREFUSED);
+    }
+    support::skipped("nobody could take the error in between");
+}
+
 /// Connects until the listener's queue holds all it can.
 fn fill(addr: &Addr) -> Vec<Socket> {
     let mut waiting = Vec::new();
@@ -113,7 +146,7 @@ fn fill(addr: &Addr) -> Vec<Socket> {
 fn connect_timeout_gives_up_in_time_where_the_queue_is_full() {
     for (_listener, addr) in [tcp_listener(0), unix_listener(0)] {
         let waiting = fill(&addr);
-        assert!(!waiting.is_empty(), "one fits, also with a backlog of 0");
+        assert_eq!(waiting.len(), 1, "{addr}: one more than the backlog");
         for nonblocking in [false, true] {
             for at in [false, true] {
                 let socket = Socket::new(addr.domain(), Type::STREAM, None).expect("a socket");
@@ -176,6 +209,9 @@ fn a_connect_that_waits_for_room_in_the_queue_gets_it() {
                 thread::yield_now();
             }
             assert!(!client.is_finished(), "{addr}: nobody has made room");
+            if addr.domain() == Domain::UNIX {
+                assert!(!clone.is_nonblocking().expect("F_GETFL"), "it sleeps and does not spin");
+            }
             let _made_room = listener.accept().expect("accept");
             let (result, socket) = client.join().expect("the client's thread");
             result.unwrap_or_else(|error| panic!("{addr}: {error}"));

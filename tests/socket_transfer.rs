@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 use readysock::{Addr, Events, Type, UnixAddr, libc};
-use support::sockets::{errno, now, pair, tcp, tcp_pair, udp, unix, unix_listener};
+use support::sockets::{LONG, errno, now, pair, tcp, tcp_pair, udp, unix, unix_listener};
 
 #[track_caller]
 fn refused_empty_buffer<T: Debug>(result: io::Result<T>) {
@@ -151,16 +151,38 @@ fn a_half_closed_connection_still_answers() {
         assert_eq!(near.recv(&mut buffer).expect("the end"), 0);
     }
     assert_eq!(errno(tcp().shutdown(Shutdown::Read)), libc::ENOTCONN);
-    let (near, _far) = pair(Type::STREAM);
+}
+
+#[test]
+fn a_shut_down_reading_half_is_news_to_a_unix_peer_and_none_to_tcp() {
+    let (near, far) = pair(Type::STREAM);
     near.shutdown(Shutdown::Read).expect("shutdown");
     assert_eq!(near.recv(&mut [0; 8]).expect("the end"), 0);
+    assert_eq!(errno(far.send(b"x")), libc::EPIPE);
+    assert_eq!(near.send(b"still open this way").expect("send"), 19);
+
+    let (near, far) = tcp_pair();
+    near.shutdown(Shutdown::Read).expect("shutdown");
+    assert_eq!(near.recv(&mut [0; 8]).expect("the end"), 0);
+    assert_eq!(far.send(b"x").expect("taken all the same"), 1);
+    near.set_nonblocking(true).expect("set");
+    let start = Instant::now();
+    let mut n = 0;
+    // The end of the stream comes first, as long as nothing has arrived.
+    while n == 0 && start.elapsed() < LONG {
+        n = near.recv(&mut [0; 8]).expect("recv");
+    }
+    assert_eq!(n, 1, "and read");
 }
 
 const MANY: usize = 16 << 20;
 
-/// Bytes that a loss, a repetition or a swap would change.
+/// Bytes that a loss, a repetition or a swap would change: blocks of a prime length.
 fn pattern() -> Vec<u8> {
-    (0..MANY).map(|i| (i ^ (i >> 8) ^ (i >> 16)).to_le_bytes()[0]).collect()
+    let block: Vec<u8> = (0..65_521_u32).map(|i| (i ^ (i >> 8)).to_le_bytes()[0]).collect();
+    let mut bytes = block.repeat(MANY / block.len() + 1);
+    bytes.truncate(MANY);
+    bytes
 }
 
 #[test]

@@ -231,6 +231,10 @@ const UNNAMED: &str = "(unnamed)";
 /// the first character of a path that would look like one of the other kinds. [`Addr`](crate::Addr) reads all of it back.
 impl fmt::Display for UnixAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.width().is_some() {
+            // As std's addresses do, so that columns are columns.
+            return f.pad(&self.to_string());
+        }
         f.write_str("unix:")?;
         match &self.0 {
             Name::Unnamed => f.write_str(UNNAMED),

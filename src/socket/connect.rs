@@ -64,7 +64,7 @@ impl Socket {
     fn connect_interrupted(&self, addr: &Addr, raw: &RawAddr) -> io::Result<()> {
         let result = self.restart(libc::SO_SNDTIMEO, || sys::connect(self.as_fd(), raw));
         match result.as_ref().err().and_then(io::Error::raw_os_error) {
-            // It ended between the two calls.
+            // It ended between the two calls. POSIX has this answer; TCP on Linux answers 0.
             Some(libc::EISCONN) => Ok(()),
             // SO_SNDTIMEO is over. Without a signal the kernel would have said EINPROGRESS.
             Some(libc::EALREADY) => Err(io::Error::from_raw_os_error(libc::EINPROGRESS)),
@@ -128,7 +128,7 @@ impl Socket {
         }
         match self.take_error()? {
             Some(error) => Err(error),
-            // If somebody else has taken the error, that there is no peer still tells.
+            // If another holder of the socket has taken the error, that there is no peer still tells.
             None => self.peer_addr().map(drop),
         }
     }
