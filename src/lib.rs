@@ -18,12 +18,14 @@ mod sys;
 
 pub mod byte_order;
 
+mod addr;
 mod fd_set;
 mod poll;
 mod poll_set;
 mod select;
 mod timeout;
 
+pub use addr::{Domain, Protocol, Type};
 pub use byte_order::{htonl, htonll, htons, ntohl, ntohll, ntohs};
 pub use fd_set::{FdSet, FdSetIter};
 pub use libc;
