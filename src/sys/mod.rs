@@ -10,6 +10,7 @@
 pub(crate) mod fd_set;
 pub(crate) mod poll;
 pub(crate) mod select;
+pub(crate) mod sockopt;
 pub(crate) mod time;
 pub(crate) mod words;
 
