@@ -1,0 +1,72 @@
+//! One event, one line.
+
+use std::error::Error;
+use std::fmt::{self, Display, Write as _};
+use std::io::{self, ErrorKind, Write as _};
+
+/// Standard output, a whole line at a time. In a program that runs both ends each has its prefix.
+#[derive(Clone, Copy)]
+pub struct Say {
+    prefix: &'static str,
+}
+
+impl Say {
+    pub fn plain() -> Self {
+        Self { prefix: "" }
+    }
+
+    /// For one end of two: `server | ` or `client | `.
+    pub fn with_prefix(prefix: &'static str) -> Self {
+        Self { prefix }
+    }
+
+    /// Says what happened. That nobody reads on (`| head`) comes back as an error that
+    /// [`finish`](super::finish) takes for a quiet end.
+    pub fn line(self, line: impl Display) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{}{line}", self.prefix).map_err(|error| {
+            match error.kind() {
+                ErrorKind::BrokenPipe => io::Error::other(NobodyListens),
+                _ => super::explain("cannot write to standard output", &error, ""),
+            }
+        })
+    }
+
+    /// Says on standard error what went wrong. (`eprintln!` would panic where that is closed.)
+    pub fn problem(self, line: impl Display) {
+        let _ = writeln!(io::stderr().lock(), "{}{line}", self.prefix);
+    }
+}
+
+/// A type of its own, because a broken pipe may be a socket's as well.
+#[derive(Debug)]
+struct NobodyListens;
+
+impl Display for NobodyListens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody reads standard output any more")
+    }
+}
+
+impl Error for NobodyListens {}
+
+pub(super) fn nobody_listens(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<NobodyListens>())
+}
+
+/// Bytes from the wire, shown on one line: what is not text, and what would move the cursor, as escapes.
+pub struct Text<'a>(pub &'a [u8]);
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    control if control.is_control() => write!(f, "{}", control.escape_default())?,
+                    plain => f.write_char(plain)?,
+                }
+            }
+            write!(f, "{}", chunk.invalid().escape_ascii())?;
+        }
+        Ok(())
+    }
+}

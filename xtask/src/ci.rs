@@ -1,0 +1,148 @@
+//! `cargo xtask ci`: what a change must pass.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs, process};
+
+use crate::readme;
+use crate::steps::{self, Outcome, Step};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Run only the steps whose name contains this; all of them where it is left out
+    only: Option<String>,
+    /// Print the names of the steps and run nothing
+    #[arg(long)]
+    list: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
+    let mut steps = all(root)?;
+    if let Some(part) = &arguments.only {
+        steps.retain(|step| step.name.contains(part.as_str()));
+        if steps.is_empty() {
+            return Err(format!("no step has `{part}` in its name; --list shows them").into());
+        }
+    }
+    if arguments.list {
+        steps.iter().for_each(|step| println!("{}", step.name));
+        return Ok(());
+    }
+    steps::run_all(&steps)
+}
+
+fn all(root: &Path) -> Result<Vec<Step>, Box<dyn Error>> {
+    const DENY: &[(&str, &str)] = &[("RUSTDOCFLAGS", "-D warnings")];
+    let cargo = |name: &str, arguments: &[&str]| Step::cargo(name, root, arguments, &[]);
+
+    let mut steps = vec![
+        cargo("format", &["fmt", "--all", "--", "--check"]),
+        cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    ];
+    for command in readme::commands(&fs::read_to_string(root.join("README.md"))?)? {
+        let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+        steps.push(cargo(&format!("readme: cargo {}", command.join(" ")), &arguments));
+    }
+    steps.push(cargo("xtask and the shape of the tree", &["test", "--package", "xtask"]));
+    steps.push(error_codes(root));
+    // Twice: only the first looks at the docs of private items, and only the second finds a public
+    // page that links to one of them.
+    let docs = ["doc", "--no-deps", "--workspace", "--document-private-items"];
+    steps.push(Step::cargo("docs of the inside", root, &docs, DENY));
+    steps.push(Step::cargo("docs", root, &docs[..3], DENY));
+    steps.push(package(root));
+    steps.push(packed(root));
+    Ok(steps)
+}
+
+/// What makes rustdoc compare the code that a `compile_fail` doctest names with the compiler's:
+/// it is a nightly check, and the stable compiler does it for the crate that is named here.
+const CHECK_CODES: (&str, &str) = ("RUSTC_BOOTSTRAP", "readysock");
+
+fn error_codes(root: &Path) -> Step {
+    let root = root.to_owned();
+    Step::new("doctests with checked error codes", move || {
+        codes_are_checked()?;
+        let arguments = ["test", "--doc", "--package", "readysock"];
+        steps::run(
+            steps::cargo().current_dir(&root).args(arguments).env(CHECK_CODES.0, CHECK_CODES.1),
+        )
+    })
+}
+
+/// The day a toolchain ignores the variable, the step would pass and prove nothing: it fails instead.
+fn codes_are_checked() -> Outcome {
+    let folder = Folder::new("codes")?;
+    for (code, passes) in [("E0308", true), ("E0505", false)] {
+        let file = folder.0.join(format!("{code}.rs"));
+        fs::write(&file, format!("//! ```compile_fail,{code}\n//! let x: u32 = \"\";\n//! ```\n"))?;
+        let status = Command::new("rustdoc")
+            .args(["--test", "--crate-name", CHECK_CODES.1])
+            .arg(&file)
+            .env(CHECK_CODES.0, CHECK_CODES.1)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()?;
+        if status.success() != passes {
+            return Err(format!("rustdoc does not check {code} of a compile_fail doctest").into());
+        }
+    }
+    Ok(())
+}
+
+/// A folder of this run's own, removed with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Result<Self, Box<dyn Error>> {
+        let path = env::temp_dir().join(format!("readysock-{name}-{}", process::id()));
+        fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn target(root: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |path| root.join(path))
+}
+
+fn package(root: &Path) -> Step {
+    let root = root.to_owned();
+    Step::new("package", move || {
+        let old = target(&root).join("package");
+        if old.exists() {
+            fs::remove_dir_all(old)?;
+        }
+        // What is not committed yet may be tried too; CI has a clean tree anyway.
+        let arguments = ["package", "--package", "readysock", "--allow-dirty", "--target-dir"];
+        steps::run(steps::cargo().current_dir(&root).args(arguments).arg(target(&root)))
+    })
+}
+
+/// The crate as crates.io would hand it out, alone in a folder, passes its own tests.
+fn packed(root: &Path) -> Step {
+    let root = root.to_owned();
+    Step::new("the packed crate's own tests", move || {
+        let archive = fs::read_dir(target(&root).join("package"))?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .find(|path| path.extension().is_some_and(|extension| extension == "crate"))
+            .ok_or("there is no .crate file: run the step `package` first")?;
+        // Outside the workspace, where neither its Cargo.toml nor its .cargo can help.
+        let folder = Folder::new("packed")?;
+        steps::run(
+            Command::new("tar")
+                .args(["-x", "-z", "--strip-components=1", "-C"])
+                .arg(&folder.0)
+                .arg("-f")
+                .arg(&archive),
+        )?;
+        let arguments = ["test", "--target-dir"];
+        steps::run(steps::cargo().current_dir(&folder.0).args(arguments).arg(target(&root)))
+    })
+}

@@ -1,0 +1,116 @@
+//! Steps with a name: run in turn, announced, timed, stopped at the first that fails.
+
+use std::error::Error;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
+
+/// One thing to do, and the name by which a failure is reported.
+pub(crate) struct Step {
+    pub(crate) name: String,
+    action: Box<dyn Fn() -> Outcome>,
+}
+
+impl Step {
+    pub(crate) fn new(name: impl Into<String>, action: impl Fn() -> Outcome + 'static) -> Self {
+        Self { name: name.into(), action: Box::new(action) }
+    }
+
+    /// A command of cargo's, in the workspace, with what the environment adds to it.
+    pub(crate) fn cargo(
+        name: impl Into<String>,
+        root: &Path,
+        arguments: &[&str],
+        environment: &[(&'static str, &'static str)],
+    ) -> Self {
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        let (root, environment) = (root.to_owned(), environment.to_vec());
+        Self::new(name, move || {
+            run(cargo().current_dir(&root).args(&arguments).envs(environment.iter().copied()))
+        })
+    }
+}
+
+/// The cargo that started this program.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Says what is run, runs it, and makes an error of any exit status but 0.
+pub(crate) fn run(command: &mut Command) -> Outcome {
+    println!("    {}", shown(command));
+    let status = command.status().map_err(|error| format!("{}: {error}", shown(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{}: {status}", shown(command)).into()) }
+}
+
+fn shown(command: &Command) -> String {
+    let environment = command
+        .get_envs()
+        .filter_map(|(name, value)| Some(format!("{}={:?} ", name.display(), value?)));
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let arguments = command.get_args().map(|argument| format!(" {}", argument.display()));
+    environment.chain([program.display().to_string()]).chain(arguments).collect()
+}
+
+/// Runs the steps in turn and prints the time of each, also when one of them fails.
+pub(crate) fn run_all(steps: &[Step]) -> Outcome {
+    let mut times = Vec::new();
+    let mut failure = None;
+    for (number, step) in steps.iter().enumerate() {
+        println!("\n==> [{}/{}] {}", number + 1, steps.len(), step.name);
+        let start = Instant::now();
+        let outcome = (step.action)();
+        times.push((step.name.as_str(), start.elapsed()));
+        if let Err(problem) = outcome {
+            failure = Some(format!("step `{}` failed: {problem}", step.name));
+            break;
+        }
+    }
+    println!("\n{}", table(&times));
+    failure.map_or(Ok(()), |failure| Err(failure.into()))
+}
+
+fn table(times: &[(&str, Duration)]) -> String {
+    let total: Duration = times.iter().map(|(_, time)| *time).sum();
+    let rows = times.iter().copied().chain([("total", total)]);
+    rows.map(|(name, time)| format!("{:8.1} s  {name}\n", time.as_secs_f64())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[test]
+    fn the_first_failure_ends_the_run_and_is_named() {
+        let ran = Rc::new(Cell::new(0));
+        let counted = |outcome: fn() -> Outcome| {
+            let ran = Rc::clone(&ran);
+            move || {
+                ran.set(ran.get() + 1);
+                outcome()
+            }
+        };
+        let steps = [
+            Step::new("good", counted(|| Ok(()))),
+            Step::new("bad", counted(|| Err("no luck".into()))),
+            Step::new("never", counted(|| Ok(()))),
+        ];
+        let problem = run_all(&steps).expect_err("the second step fails").to_string();
+        assert_eq!(problem, "step `bad` failed: no luck");
+        assert_eq!(ran.get(), 2);
+        run_all(&steps[..1]).expect("the first step alone passes");
+    }
+
+    #[test]
+    fn a_command_that_fails_is_shown_with_its_status() {
+        run(&mut Command::new("true")).expect("true succeeds");
+        let problem = run(Command::new("false").arg("x").env("A", "b")).expect_err("false fails");
+        assert_eq!(problem.to_string(), "A=\"b\" false x: exit status: 1");
+        run(&mut Command::new("/nonexistent")).expect_err("there is no such program");
+    }
+}

@@ -1,0 +1,87 @@
+//! The shape of the tree, where no compiler looks: unsafe code, long files, the code map.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LONGEST: usize = 500;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+}
+
+/// Every Rust file below a folder of the workspace, with its text.
+fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the workspace") {
+            let path = entry.expect("an entry of it").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a Rust file is UTF-8");
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no Rust file in {folder}");
+    found
+}
+
+/// The lint does the work (`#![deny(unsafe_code)]` at the root); this keeps its exceptions to one.
+#[test]
+fn unsafe_code_is_allowed_in_one_room() {
+    let allowing: Vec<PathBuf> = rust_files("src")
+        .into_iter()
+        .filter(|(_, text)| text.lines().any(allows_unsafe))
+        .map(|(path, _)| path.strip_prefix(root()).expect("a path of the workspace").to_owned())
+        .collect();
+    assert_eq!(allowing, [Path::new("src/sys/mod.rs")]);
+
+    let lib = fs::read_to_string(root().join("src/lib.rs")).expect("src/lib.rs");
+    assert!(lib.contains("#![deny(unsafe_code)]"), "the root denies it for the others");
+}
+
+fn allows_unsafe(line: &str) -> bool {
+    let code = line.split("//").next().unwrap_or(line);
+    code.contains("unsafe_code") && (code.contains("allow(") || code.contains("expect("))
+}
+
+#[test]
+fn the_search_for_exceptions_finds_them() {
+    for line in ["#![allow(unsafe_code)]", "    #[expect(unsafe_code)]", "#[allow(a, unsafe_code)]"]
+    {
+        assert!(allows_unsafe(line), "{line}");
+    }
+    assert!(!allows_unsafe("#![deny(unsafe_code)]"));
+    assert!(!allows_unsafe("// one #![allow(unsafe_code)] in sys"));
+}
+
+#[test]
+fn no_file_of_the_library_is_too_long() {
+    for (path, text) in rust_files("src") {
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST, "{} has {lines} lines: split it", path.display());
+    }
+}
+
+/// Paths in backquotes that the code map names: they exist, and no room is left out.
+#[test]
+fn the_code_map_is_true() {
+    let map = fs::read_to_string(root().join("CONTRIBUTING.md")).expect("CONTRIBUTING.md");
+    let named: Vec<&str> = map
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| !word.contains(' ') && (word.ends_with(".rs") || word.ends_with('/')))
+        .collect();
+    for path in &named {
+        assert!(root().join(path).exists(), "CONTRIBUTING.md names `{path}`, which is not there");
+    }
+    for entry in fs::read_dir(root().join("src")).expect("src") {
+        let entry = entry.expect("an entry of src");
+        let slash = if entry.path().is_dir() { "/" } else { "" };
+        let room = format!("src/{}{slash}", entry.file_name().to_string_lossy());
+        assert!(named.contains(&room.as_str()), "CONTRIBUTING.md does not name `{room}`");
+    }
+}
