@@ -18,7 +18,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Any socket will do that can lend its descriptor ([`AsFd`](std::os::fd::AsFd)): std's, this crate's, those of other crates. The functions
+//! Any socket will do that can lend its descriptor ([`AsFd`]): std's, this crate's, those of other crates. The functions
 //! take a reference, so that a socket passed by mistake for its reference does not move in and get closed.
 //!
 //! # Names
@@ -26,7 +26,7 @@
 //! An option's type is its C name without the prefix: `SO_SNDBUF` is [`SndBuf`], `TCP_NODELAY` is [`tcp::NoDelay`]. Search finds the C
 //! names too. Where a type of that name exists already, the option keeps the `So`: [`SoLinger`] has a [`Linger`],
 //! [`SoType`] a [`Type`](crate::Type). The options of a level are in the module of its name; those of `SOL_SOCKET` are here as well.
-//! Do not import them all with a `*`: there is an [`Error`](socket::Error) among them.
+//! Do not import them all with a `*`: there is an [`Error`] among them.
 //!
 //! # Options that are not here
 //!

@@ -236,9 +236,7 @@ impl Linger {
             (0, _) => Linger::Off,
             (_, 0) => Linger::Abort,
             // Below zero only if somebody else asked for more than the getter's int can say: a long time, then.
-            (_, seconds) => {
-                Linger::For(Duration::from_secs(u32::from_ne_bytes(seconds.to_ne_bytes()).into()))
-            }
+            (_, seconds) => Linger::For(Duration::from_secs(seconds.unsigned_abs().into())),
         }
     }
 }

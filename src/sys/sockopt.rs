@@ -259,3 +259,41 @@ pub unsafe fn set_bytes(
     // SAFETY: the length is that of `value`; what the bytes mean to the option is the caller's duty.
     unsafe { setsockopt(fd.as_fd(), level, name, value, told(value.len())?) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scratch_is_zeros_with_slack_behind() {
+        for length in [0, 1, SMALL, SMALL + 1, 100_000] {
+            let (mut stack, mut heap) = ([0; STACK], Vec::new());
+            let bytes = scratch(length, &mut stack, &mut heap).unwrap();
+            assert!(bytes.len() >= length + SLACK);
+            assert!(bytes.iter().all(|byte| *byte == 0));
+            assert_eq!(heap.is_empty(), length <= SMALL, "no heap for a small value");
+        }
+        let (mut stack, mut heap) = ([0; STACK], Vec::new());
+        for length in [usize::MAX, isize::MAX.unsigned_abs()] {
+            let error = scratch(length, &mut stack, &mut heap).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+        }
+    }
+
+    #[test]
+    fn lengths_are_ints() {
+        assert_eq!(told(0).unwrap(), 0);
+        assert_eq!(told(0x7fff_ffff).unwrap(), 0x7fff_ffff);
+        assert_eq!(told(0x8000_0000).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn only_plain_data_is_plain() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let refused = |error: io::Error| error.to_string().contains("set_bytes");
+        let filter = set_plain(socket.as_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &[0; 16]);
+        assert!(refused(filter.unwrap_err()));
+        let wide = set_integer(socket.as_fd(), libc::SOL_SOCKET, libc::SO_LINGER, &[0; 9]);
+        assert!(refused(wide.unwrap_err()));
+    }
+}
