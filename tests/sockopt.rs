@@ -17,7 +17,7 @@ use readysock::sockopt::{
     tcp::{Cork, NoDelay},
 };
 use readysock::{Domain, Protocol, Type};
-use support::sockets::{assert_refused, tcp, udp};
+use support::options::{assert_refused, tcp, udp};
 
 /// The value differs after the setting from the value before it, both ways.
 #[track_caller]

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use readysock::libc::{self, SOL_SOCKET};
 use readysock::sockopt::{self, GetOption, Linger, SetOption, SndBuf, SoLinger, tcp::NoDelay};
+use support::options::{assert_errno, assert_refused, tcp, udp};
 use support::skipped;
-use support::sockets::{assert_errno, assert_refused, tcp, udp};
 
 // ---- options of one's own ----
 

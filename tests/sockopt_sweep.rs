@@ -9,10 +9,10 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use readysock::{libc, sockopt};
+use support::options::tcp;
 use support::skipped;
-use support::sockets::tcp;
 
-/// Beyond the address families: SOL_UDPLITE, SOL_RAW, and all that `linux/socket.h` lists up to SOL_VSOCK.
+/// The levels of the sockets below, each of which answers some and has to refuse the rest.
 const LEVELS: [i32; 13] = [
     libc::IPPROTO_IP,
     libc::SOL_SOCKET,

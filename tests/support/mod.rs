@@ -3,7 +3,7 @@
 
 pub mod fds;
 pub mod isolated;
-pub mod sockets;
+pub mod options;
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! Sockets on loopback, and what an error must be.
+//! Sockets of std on loopback to read options of, and what an error must be.
 
 use std::ffi::c_int;
 use std::fmt::Debug;
