@@ -95,7 +95,7 @@ options! {
     /// or `For` no time, is InvalidInput.
     ///
     /// A close that lingers blocks, on a non-blocking socket too, and says nothing of a failure. It does not
-    /// happen where the process exits, nor in `shutdown`. To know that the peer has read everything, wait for its end of stream.
+    /// happen where the process exits, nor (whatever the manual page says) in `shutdown`. To know that the peer has read everything, wait for its end of stream.
     ///
     /// ```
     /// use readysock::sockopt::{self, Linger, SoLinger};

@@ -9,7 +9,7 @@ options! {
     /// `TCP_CORK`: send full segments only, until the cork is pulled.
     ///
     /// While it is set, less than a segment waits, though not longer than 200 ms; clearing it sends what waits. For a header
-    /// and a file that belong together. Linux only; [`NoDelay`] does not release what a cork holds.
+    /// and a file that belong together. Linux only. [`NoDelay`] yields to it, though setting that once more sends what waits.
     ///
     /// ```
     /// use readysock::sockopt::{self, tcp::Cork};
