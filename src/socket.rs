@@ -2,17 +2,19 @@
 
 mod connect;
 mod convert;
+mod interrupt;
 mod transfer;
 
 use std::fmt;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
+use self::interrupt::RECEIVE;
 use crate::addr::{Addr, Domain, Protocol, Type, UnixAddr};
+use crate::sockopt::{self, SoDomain};
 use crate::sys::addr::RawAddr;
 use crate::sys::socket as sys;
 
@@ -216,8 +218,7 @@ impl Socket {
     }
 
     fn accept_as(&self, nonblocking: bool) -> io::Result<(Socket, Addr)> {
-        let (fd, addr) =
-            self.restart(libc::SO_RCVTIMEO, || sys::accept(self.as_fd(), nonblocking))?;
+        let (fd, addr) = self.restart(RECEIVE, || sys::accept(self.as_fd(), nonblocking))?;
         Ok((Socket::from(fd), self.addr(addr)))
     }
 
@@ -308,8 +309,7 @@ impl Socket {
     #[doc = man_page!("socket", 7)]
     #[doc(alias = "SO_ERROR")]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        let error = sys::error(self.as_fd())?;
-        Ok(if error == 0 { None } else { Some(io::Error::from_raw_os_error(error)) })
+        sockopt::get(self, sockopt::Error)
     }
 
     /// `fcntl(2)` with O_NONBLOCK: whether calls wait, or fail with EAGAIN
@@ -387,56 +387,11 @@ impl Socket {
     /// What the kernel wrote as the address of a peer.
     fn addr(&self, raw: RawAddr) -> Addr {
         // No bytes at all: a Unix peer without a name says so; on TCP data has no sender.
-        if raw.as_bytes().is_empty() && matches!(self.domain(), Ok(Domain::UNIX)) {
+        if raw.as_bytes().is_empty() && matches!(sockopt::get(self, SoDomain), Ok(Domain::UNIX)) {
             return UnixAddr::unnamed().into();
         }
         Addr::from_raw(raw)
     }
-
-    fn domain(&self) -> io::Result<Domain> {
-        sys::domain(self.as_fd()).map(Domain::from)
-    }
-
-    /// Makes a call again for as long as a signal interrupts it.
-    ///
-    /// `own_time` is the option that says how long this call may block. A signal that comes more often than that must not
-    /// keep it blocked for ever, so after the first one a clock runs.
-    #[inline]
-    fn restart<T>(&self, own_time: i32, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        match call() {
-            Err(error) if interrupted(&error) => self.restart_interrupted(own_time, call),
-            result => result,
-        }
-    }
-
-    #[cold]
-    fn restart_interrupted<T>(
-        &self,
-        own_time: i32,
-        mut call: impl FnMut() -> io::Result<T>,
-    ) -> io::Result<T> {
-        let deadline = self.own_time(own_time)?.and_then(|time| Instant::now().checked_add(time));
-        loop {
-            match call() {
-                Err(error) if interrupted(&error) => {
-                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                        // What the kernel says when that time is over.
-                        return Err(io::Error::from_raw_os_error(libc::EAGAIN));
-                    }
-                }
-                result => return result,
-            }
-        }
-    }
-
-    /// SO_RCVTIMEO or SO_SNDTIMEO; `None` is no limit.
-    fn own_time(&self, name: i32) -> io::Result<Option<Duration>> {
-        sys::timeout(self.as_fd(), name)
-    }
-}
-
-fn interrupted(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EINTR)
 }
 
 /// The descriptor, and the addresses that can be had.

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::AsFd;
 
 use super::Socket;
+use super::interrupt::{RECEIVE, SEND};
 use crate::addr::Addr;
 use crate::poll::{Events, PollFd, poll};
 use crate::sys::socket as sys;
@@ -39,7 +40,7 @@ impl Socket {
     #[inline]
     #[must_use = "fewer bytes may have gone than were given: use the count, or send_all"]
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.restart(libc::SO_SNDTIMEO, || sys::send(self.as_fd(), bytes))
+        self.restart(SEND, || sys::send(self.as_fd(), bytes))
     }
 
     /// `send(2)` until every byte is taken; on a non-blocking socket it waits for room with [`poll`].
@@ -106,7 +107,7 @@ impl Socket {
     #[must_use = "of a stream, fewer bytes may have gone than were given"]
     pub fn send_to(&self, bytes: &[u8], addr: impl Into<Addr>) -> io::Result<usize> {
         let addr = addr.into().to_raw();
-        self.restart(libc::SO_SNDTIMEO, || sys::send_to(self.as_fd(), bytes, &addr))
+        self.restart(SEND, || sys::send_to(self.as_fd(), bytes, &addr))
     }
 
     /// `recv(2)`: receives into the buffer, and says how many bytes. Restarts after EINTR.
@@ -141,7 +142,7 @@ impl Socket {
         if buffer.is_empty() {
             return Err(empty_buffer());
         }
-        self.restart(libc::SO_RCVTIMEO, || sys::recv(self.as_fd(), buffer))
+        self.restart(RECEIVE, || sys::recv(self.as_fd(), buffer))
     }
 
     /// `recvmsg(2)`: receives a datagram: its length in the buffer, whether it was cut to fit, and its sender. Restarts after
@@ -177,7 +178,7 @@ impl Socket {
             return Err(empty_buffer());
         }
         let (len, truncated, addr) =
-            self.restart(libc::SO_RCVTIMEO, || sys::recv_from(self.as_fd(), buffer))?;
+            self.restart(RECEIVE, || sys::recv_from(self.as_fd(), buffer))?;
         Ok((len, truncated, self.addr(addr)))
     }
 }
@@ -202,9 +203,7 @@ impl Read for &Socket {
         let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or(slices.len());
         match slices.get_mut(first..) {
             None | Some([]) => Ok(0),
-            Some(slices) => {
-                self.restart(libc::SO_RCVTIMEO, || sys::recv_vectored(self.as_fd(), slices))
-            }
+            Some(slices) => self.restart(RECEIVE, || sys::recv_vectored(self.as_fd(), slices)),
         }
     }
 }
@@ -220,7 +219,7 @@ impl Write for &Socket {
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or(slices.len());
         let slices = slices.get(first..).unwrap_or_default();
-        self.restart(libc::SO_SNDTIMEO, || sys::send_vectored(self.as_fd(), slices))
+        self.restart(SEND, || sys::send_vectored(self.as_fd(), slices))
     }
 
     fn flush(&mut self) -> io::Result<()> {
