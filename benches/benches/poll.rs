@@ -8,8 +8,9 @@ use readysock_benches::poll::{Wait, call, walk};
 fn main() {
     let mut criterion = common::criterion();
     for wait in Wait::EACH {
-        let task = format!("poll, timeout {}", wait.name());
-        common::at_each_size(&mut criterion, &task, &[Share::One], |fixture| call(fixture, wait));
+        common::at_each_size(&mut criterion, wait.name(), &[Share::One], |fixture| {
+            call(fixture, wait)
+        });
     }
     common::at_each_size(&mut criterion, "poll and walk", &Share::EACH, walk);
     criterion.final_summary();

@@ -34,9 +34,9 @@ impl Wait {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Wait::Never => "never",
-            Wait::Zero => "zero",
-            Wait::After => "after",
+            Wait::Never => "poll(Never)",
+            Wait::Zero => "poll(ZERO)",
+            Wait::After => "poll(After)",
         }
     }
 

@@ -92,10 +92,10 @@ fn codes_are_checked() -> Outcome {
 }
 
 /// A folder of this run's own, removed with it.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new(name: &str) -> Result<Self, Box<dyn Error>> {
         let path = env::temp_dir().join(format!("readysock-{name}-{}", process::id()));
         fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(path))

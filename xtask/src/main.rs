@@ -1,5 +1,6 @@
 //! The project's own chores, started as `cargo xtask NAME`.
 
+mod bench;
 mod ci;
 mod readme;
 mod steps;
@@ -18,12 +19,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    Bench(bench::Arguments),
     /// Run what a change must pass: the same here, before a merge, and on the CI machine
     Ci(ci::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
+        Chore::Bench(arguments) => bench::run(&arguments, root()),
         Chore::Ci(arguments) => ci::run(&arguments, root()),
     };
     match done {

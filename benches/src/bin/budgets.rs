@@ -108,8 +108,14 @@ fn main() -> io::Result<()> {
     for n in [128, 480, 1000, 4000] {
         let fixture = Fixture::new(n, Share::One)?;
         for wait in Wait::EACH {
-            let what = format!("poll, timeout {}", wait.name());
-            compare(rounds, &what, n, poll::call(&fixture, wait), "libc", Budget::Ratio(1.01));
+            compare(
+                rounds,
+                wait.name(),
+                n,
+                poll::call(&fixture, wait),
+                "libc",
+                Budget::Ratio(1.01),
+            );
         }
     }
 
@@ -121,9 +127,9 @@ fn main() -> io::Result<()> {
             ("C idiom that counts", Budget::None, Budget::None),
         ] {
             let cases = select::kept(&fixture);
-            compare(rounds, "select_into and walk, sets kept", n, cases, peer, kept);
+            compare(rounds, "select and walk with sets kept", n, cases, peer, kept);
             let cases = select::rebuilt(&fixture);
-            compare(rounds, "select_into and walk, sets rebuilt", n, cases, peer, rebuilt);
+            compare(rounds, "select and walk with sets rebuilt", n, cases, peer, rebuilt);
         }
     }
 

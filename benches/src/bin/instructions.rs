@@ -4,6 +4,8 @@
 //! with few and with many turns: the difference is what the turns cost, without getting there and back. Standard output
 //! says which task the dumps belong to, in their order.
 
+#[cfg(target_env = "gnu")]
+use std::ffi::CStr;
 use std::hint::black_box;
 use std::io;
 
@@ -34,28 +36,41 @@ fn measure(task: &str, n: usize, mut cases: Cases<'_>, theirs: &str) {
     println!("{task},{n},{theirs}");
 }
 
+/// The C library, whose instructions count too.
+#[cfg(target_env = "gnu")]
+fn library() -> String {
+    // SAFETY: it returns a string that is always there.
+    let version = unsafe { CStr::from_ptr(libc::gnu_get_libc_version()) };
+    format!("glibc {}", version.to_string_lossy())
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn library() -> String {
+    "another C library".to_owned()
+}
+
 fn main() -> io::Result<()> {
-    println!("{},{}", TURNS[0], TURNS[1]);
+    println!("{},{},{}", TURNS[0], TURNS[1], library());
     for n in [1, 128, 1000] {
         let fixture = Fixture::new(n, Share::One)?;
         for wait in Wait::EACH {
-            let task = format!("poll, timeout {}", wait.name());
-            measure(&task, n, poll::call(&fixture, wait), "libc");
+            let task = wait.name();
+            measure(task, n, poll::call(&fixture, wait), "libc");
         }
-        measure("poll and walk, 1 ready", n, poll::walk(&fixture), "C idiom");
-        measure("PollSet, 1 ready", n, poll_set::wait(&fixture), "C idiom");
+        measure("poll and walk: 1 ready", n, poll::walk(&fixture), "C idiom");
+        measure("PollSet: 1 ready", n, poll_set::wait(&fixture), "C idiom");
     }
     for n in [16, 128, 480] {
         for share in [Share::One, Share::Half] {
             let fixture = Fixture::new(n, share)?;
-            let task = format!("select, sets kept, {}", share.name());
+            let task = format!("select and walk with sets kept: {}", share.name());
             measure(&task, n, select::kept(&fixture), "C idiom");
-            let task = format!("select, sets rebuilt, {}", share.name());
+            let task = format!("select and walk with sets rebuilt: {}", share.name());
             measure(&task, n, select::rebuilt(&fixture), "C idiom");
         }
         let fixture = Fixture::new(n, Share::One)?;
-        measure("FdSet, insert all", n, fd_set::insert(&fixture), "C idiom");
-        measure("FdSet, walk all", n, fd_set::iterate(&fixture), "C idiom");
+        measure("FdSet: insert all", n, fd_set::insert(&fixture), "C idiom");
+        measure("FdSet: walk all", n, fd_set::iterate(&fixture), "C idiom");
     }
     let fixture = Fixture::one_at(963)?;
     measure("walk 1 ready at 963", 1, fd_set::walk_answer(&fixture), "C idiom");
