@@ -57,7 +57,7 @@ use crate::sys::socket as sys;
 ///
 /// They are the kernel's, with their errno. Every method gives `EBADF` or `ENOTSOCK` for a descriptor that is not an open
 /// socket, which `From<OwnedFd>` does not check.
-#[doc = man_page!("socket", 7)]
+#[doc = concat!(man_page!("socket", 7))]
 pub struct Socket {
     fd: OwnedFd,
 }
@@ -79,7 +79,7 @@ impl Socket {
     /// - `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT`: no such type or protocol in this domain.
     /// - `EPERM`, `EACCES`: not allowed, as [`Type::RAW`] without CAP_NET_RAW.
     /// - `EMFILE`, `ENFILE`: too many open files, in the process or in the system.
-    #[doc = man_page!("socket", 2)]
+    #[doc = concat!(man_page!("socket", 2))]
     pub fn new(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
         let protocol = protocol.map_or(0, i32::from);
         sys::socket(domain.into(), kind.into(), protocol).map(Socket::from)
@@ -100,7 +100,7 @@ impl Socket {
     ///
     /// As [`new`](Socket::new), and `EOPNOTSUPP`: not a domain of pairs; [`Domain::UNIX`] is the one everybody uses.
     #[doc(alias = "socketpair")]
-    #[doc = man_page!("socketpair", 2)]
+    #[doc = concat!(man_page!("socketpair", 2))]
     pub fn pair(
         domain: Domain,
         kind: Type,
@@ -129,7 +129,7 @@ impl Socket {
     /// - `EADDRNOTAVAIL`: not an address of this machine.
     /// - `EACCES`: a port below 1024 without CAP_NET_BIND_SERVICE, or a directory that may not be written.
     /// - `EINVAL`: bound already, or an address of another domain (`EAFNOSUPPORT` for an Internet one).
-    #[doc = man_page!("bind", 2)]
+    #[doc = concat!(man_page!("bind", 2))]
     pub fn bind(&self, addr: impl Into<Addr>) -> io::Result<()> {
         sys::bind(self.as_fd(), &addr.into().to_raw())
     }
@@ -154,7 +154,7 @@ impl Socket {
     /// - `EADDRINUSE`: another socket listens there. A TCP socket that was not bound gets a port here.
     /// - `EOPNOTSUPP`: a type without connections, as [`Type::DGRAM`].
     /// - `EINVAL`: connected already; a Unix socket that was not bound.
-    #[doc = man_page!("listen", 2)]
+    #[doc = concat!(man_page!("listen", 2))]
     pub fn listen(&self, backlog: i32) -> io::Result<()> {
         sys::listen(self.as_fd(), backlog)
     }
@@ -190,7 +190,7 @@ impl Socket {
     ///
     /// - A listener that poll called ready may have nothing left, when the client or another process was
     ///   faster. In a loop keep the listener non-blocking.
-    #[doc = man_page!("accept", 2)]
+    #[doc = concat!(man_page!("accept", 2))]
     #[doc(alias = "accept4")]
     pub fn accept(&self) -> io::Result<(Socket, Addr)> {
         self.accept_as(false)
@@ -211,7 +211,7 @@ impl Socket {
     /// assert!(listener.accept_nonblocking()?.0.is_nonblocking()?);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[doc = man_page!("accept", 2)]
+    #[doc = concat!(man_page!("accept", 2))]
     #[doc(alias = "SOCK_NONBLOCK")]
     pub fn accept_nonblocking(&self) -> io::Result<(Socket, Addr)> {
         self.accept_as(true)
@@ -246,7 +246,7 @@ impl Socket {
     ///
     /// - [`Shutdown::Read`] of a TCP socket tells the peer nothing: reads here give end of stream when the queue is empty, but
     ///   what the peer goes on to send is still taken, and read. (A Unix peer gets EPIPE.)
-    #[doc = man_page!("shutdown", 2)]
+    #[doc = concat!(man_page!("shutdown", 2))]
     #[doc(alias = "SHUT_WR")]
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         let how = match how {
@@ -268,7 +268,7 @@ impl Socket {
     /// assert_eq!(socket.local_addr()?.to_string(), "0.0.0.0:0");
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[doc = man_page!("getsockname", 2)]
+    #[doc = concat!(man_page!("getsockname", 2))]
     #[doc(alias = "getsockname")]
     pub fn local_addr(&self) -> io::Result<Addr> {
         sys::getsockname(self.as_fd()).map(Addr::from_raw)
@@ -287,7 +287,7 @@ impl Socket {
     /// # Errors
     ///
     /// - `ENOTCONN`: not connected, not yet or no longer.
-    #[doc = man_page!("getpeername", 2)]
+    #[doc = concat!(man_page!("getpeername", 2))]
     #[doc(alias = "getpeername")]
     pub fn peer_addr(&self) -> io::Result<Addr> {
         sys::getpeername(self.as_fd()).map(Addr::from_raw)
@@ -306,7 +306,7 @@ impl Socket {
     /// assert!(socket.take_error()?.is_none());
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[doc = man_page!("socket", 7)]
+    #[doc = concat!(man_page!("socket", 7))]
     #[doc(alias = "SO_ERROR")]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         sockopt::get(self, sockopt::Error)
@@ -327,7 +327,7 @@ impl Socket {
     /// assert_eq!(near.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[doc = man_page!("fcntl", 2)]
+    #[doc = concat!(man_page!("fcntl", 2))]
     #[doc(alias = "O_NONBLOCK")]
     #[doc(alias = "setblocking")]
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
@@ -348,7 +348,7 @@ impl Socket {
     /// assert!(!Socket::new(Domain::INET, Type::STREAM, None)?.is_nonblocking()?);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[doc = man_page!("fcntl", 2)]
+    #[doc = concat!(man_page!("fcntl", 2))]
     #[doc(alias = "O_NONBLOCK")]
     pub fn is_nonblocking(&self) -> io::Result<bool> {
         Ok(self.status()?.contains(OFlag::O_NONBLOCK))
@@ -377,7 +377,7 @@ impl Socket {
     /// # Errors
     ///
     /// - `EMFILE`: too many open files in the process.
-    #[doc = man_page!("fcntl", 2)]
+    #[doc = concat!(man_page!("fcntl", 2))]
     #[doc(alias = "F_DUPFD_CLOEXEC")]
     #[doc(alias = "dup")]
     pub fn try_clone(&self) -> io::Result<Socket> {

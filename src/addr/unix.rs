@@ -39,7 +39,7 @@ const ROOM: usize = 108;
 /// - A path longer than 107 bytes is refused here and not cut. Long directories happen: temporary ones,
 ///   containers, build trees.
 /// - An abstract name has no permissions: every process of the network namespace can connect to it.
-#[doc = man_page!("unix", 7)]
+#[doc = concat!(man_page!("unix", 7))]
 #[doc(alias = "sockaddr_un")]
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UnixAddr(Name);

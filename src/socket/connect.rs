@@ -49,7 +49,7 @@ impl Socket {
     ///
     /// - A connect to a port of this machine where nobody listens can succeed, when the system happens to choose that same
     ///   port for our end: TCP then connects the socket with itself.
-    #[doc = man_page!("connect", 2)]
+    #[doc = concat!(man_page!("connect", 2))]
     pub fn connect(&self, addr: impl Into<Addr>) -> io::Result<()> {
         let addr = addr.into();
         let raw = addr.to_raw();
@@ -100,7 +100,7 @@ impl Socket {
     ///
     /// - After `TimedOut` TCP goes on trying, and may yet connect: drop the socket. A second attempt on it fails with
     ///   `EALREADY`.
-    #[doc = man_page!("connect", 2)]
+    #[doc = concat!(man_page!("connect", 2))]
     pub fn connect_timeout(
         &self,
         addr: impl Into<Addr>,

@@ -36,7 +36,7 @@ impl Socket {
     ///
     /// There are no flags: MSG_NOSIGNAL is always set, and some of the others would let the kernel use the bytes
     /// after the call.
-    #[doc = man_page!("send", 2)]
+    #[doc = concat!(man_page!("send", 2))]
     #[inline]
     #[must_use = "fewer bytes may have gone than were given: use the count, or send_all"]
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -64,7 +64,7 @@ impl Socket {
     /// As [`send`](Socket::send); `EAGAIN` only of a blocking socket, whose SO_SNDTIMEO is over. After an error an unknown
     /// part of the bytes has gone, and of what the kernel took nobody knows whether it arrived: give the connection up. Who
     /// needs the count calls `send` in a loop.
-    #[doc = man_page!("send", 2)]
+    #[doc = concat!(man_page!("send", 2))]
     #[doc(alias = "sendall")]
     pub fn send_all(&self, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
@@ -102,7 +102,7 @@ impl Socket {
     /// # Traps
     ///
     /// - A connected TCP socket ignores the address.
-    #[doc = man_page!("sendto", 2)]
+    #[doc = concat!(man_page!("sendto", 2))]
     #[doc(alias = "sendto")]
     #[must_use = "of a stream, fewer bytes may have gone than were given"]
     pub fn send_to(&self, bytes: &[u8], addr: impl Into<Addr>) -> io::Result<usize> {
@@ -135,7 +135,7 @@ impl Socket {
     /// - `ECONNRESET`: the peer has reset the connection.
     /// - `ECONNREFUSED`: of a connected UDP socket, nobody listened for what was sent.
     /// - `ENOTCONN`: a stream that is not connected.
-    #[doc = man_page!("recv", 2)]
+    #[doc = concat!(man_page!("recv", 2))]
     #[inline]
     #[must_use = "only so many bytes of the buffer are new; of a stream, 0 is its end"]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -168,7 +168,7 @@ impl Socket {
     /// # Errors
     ///
     /// As [`recv`](Socket::recv).
-    #[doc = man_page!("recv", 2)]
+    #[doc = concat!(man_page!("recv", 2))]
     #[doc(alias = "recvfrom")]
     #[doc(alias = "recvmsg")]
     #[doc(alias = "MSG_TRUNC")]

@@ -75,7 +75,7 @@
 //! # let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
 //! readysock::sockopt::set(&socket, readysock::sockopt::AcceptConn, true).unwrap();
 //! ```
-#![doc = man_page!("getsockopt", 2)]
+#![doc = concat!(man_page!("getsockopt", 2))]
 
 mod table;
 mod value;
@@ -164,7 +164,7 @@ pub trait SetOption {
 /// ```
 ///
 /// Pass the socket by reference, as here. [The table](self#errors) has the errors.
-#[doc = man_page!("getsockopt", 2)]
+#[doc = concat!(man_page!("getsockopt", 2))]
 #[doc(alias = "getsockopt")]
 pub fn get<O: GetOption>(fd: &(impl AsFd + ?Sized), option: O) -> io::Result<O::Value> {
     let _ = option;
@@ -183,7 +183,7 @@ pub fn get<O: GetOption>(fd: &(impl AsFd + ?Sized), option: O) -> io::Result<O::
 ///
 /// What is read afterwards need not be what was written: the kernel doubles sizes, and keeps to its limits without a word. The option's
 /// documentation says how. [The table](self#errors) has the errors.
-#[doc = man_page!("setsockopt", 2)]
+#[doc = concat!(man_page!("setsockopt", 2))]
 #[doc(alias = "setsockopt")]
 pub fn set<O: SetOption>(fd: &(impl AsFd + ?Sized), option: O, value: O::Value) -> io::Result<()> {
     let _ = option;
@@ -202,7 +202,7 @@ pub fn set<O: SetOption>(fd: &(impl AsFd + ?Sized), option: O, value: O::Value) 
 ///
 /// An answer of fewer than 4 bytes is InvalidData: `SO_BINDTODEVICE` of an unbound socket has none. Of a value with
 /// more than 4 bytes these are the first: of `SO_LINGER`, `l_onoff`. [The table](self#errors) has the errors.
-#[doc = man_page!("getsockopt", 2)]
+#[doc = concat!(man_page!("getsockopt", 2))]
 #[doc(alias = "getsockopt")]
 pub fn get_int(fd: &(impl AsFd + ?Sized), level: c_int, name: c_int) -> io::Result<i32> {
     value::get_int(fd.as_fd(), level, name)
@@ -219,7 +219,7 @@ pub fn get_int(fd: &(impl AsFd + ?Sized), level: c_int, name: c_int) -> io::Resu
 /// ```
 ///
 /// [The table](self#errors) has the errors.
-#[doc = man_page!("setsockopt", 2)]
+#[doc = concat!(man_page!("setsockopt", 2))]
 #[doc(alias = "setsockopt")]
 pub fn set_int(fd: &(impl AsFd + ?Sized), level: c_int, name: c_int, value: i32) -> io::Result<()> {
     value::set_int(fd.as_fd(), level, name, value)
@@ -243,7 +243,7 @@ pub fn set_int(fd: &(impl AsFd + ?Sized), level: c_int, name: c_int, value: i32)
 ///
 /// What the buffer held before does not go to the kernel. Afterwards the bytes beyond the answer are zero, and after an error all of them.
 /// [The table](self#errors) has the errors.
-#[doc = man_page!("getsockopt", 2)]
+#[doc = concat!(man_page!("getsockopt", 2))]
 #[doc(alias = "getsockopt")]
 pub fn get_bytes(
     fd: &(impl AsFd + ?Sized),

@@ -1,5 +1,5 @@
 //! Options of every socket: level `SOL_SOCKET`. They are in [`sockopt`](super) as well.
-#![doc = man_page!("socket", 7)]
+#![doc = concat!(man_page!("socket", 7))]
 
 use std::io;
 

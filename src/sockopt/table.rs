@@ -157,7 +157,7 @@ macro_rules! options {
         $(
             #[doc = $summary]
             $(#[doc = $doc])*
-            #[doc = man_page!($page, $section)]
+            #[doc = concat!(man_page!($page, $section))]
             #[doc(alias = $alias)]
             #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
             pub struct $Option;

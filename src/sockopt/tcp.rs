@@ -1,5 +1,5 @@
 //! Options of TCP: level `IPPROTO_TCP`. Other sockets answer EOPNOTSUPP or ENOPROTOOPT.
-#![doc = man_page!("tcp", 7)]
+#![doc = concat!(man_page!("tcp", 7))]
 
 use super::table::options;
 

@@ -185,7 +185,7 @@ impl Decode for Errno {
 /// assert_eq!(sockopt::get(&socket, SoLinger)?, Linger::For(Duration::from_secs(1)));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[doc = man_page!("socket", 7)]
+#[doc = concat!(man_page!("socket", 7))]
 #[doc(alias = "linger")]
 #[doc(alias = "l_onoff")]
 #[doc(alias = "l_linger")]

@@ -251,7 +251,7 @@ unsafe fn setsockopt(
 ///
 /// The kernel's: EBADF, ENOTSOCK, EINVAL (mostly: the length), ENOPROTOOPT (level or name unknown to this
 /// socket), EPERM. InvalidInput for more than 2147483647 bytes.
-#[doc = man_page!("setsockopt", 2)]
+#[doc = concat!(man_page!("setsockopt", 2))]
 #[doc(alias = "setsockopt")]
 pub unsafe fn set_bytes(
     fd: &(impl AsFd + ?Sized),
