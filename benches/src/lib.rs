@@ -1,8 +1,8 @@
 //! What the calls cost, beside C, libc, nix and rustix.
 //!
-//! A [`Task`] is one piece of work; its [`Case`]s do it each with another library, on the same descriptors, and
-//! come to the same answer (tested here). Three programs run them: the criterion benches, `budgets` (times, in
-//! turns, against the budgets) and `instructions` (under callgrind). `cargo xtask bench` starts the last two.
+//! The [`Case`]s of a piece of work do it each with another library, on the same descriptors, and come to the same
+//! answer (tests/same_work.rs). Three kinds of programs run them: criterion's benches, `budgets` (times, in turns) and
+//! `instructions` (under callgrind). `cargo xtask bench` starts the last two, and compares what they say.
 
 pub mod fd_set;
 pub mod fixture;
@@ -52,9 +52,25 @@ impl fmt::Debug for Case<'_> {
 /// The ways of doing one piece of work.
 pub type Cases<'a> = Vec<Case<'a>>;
 
-/// The one of them that `who` does, taken out.
-pub fn take<'a>(cases: &mut Cases<'a>, who: &str) -> Option<Case<'a>> {
-    cases.iter().position(|case| case.who == who).map(|index| cases.remove(index))
+/// Ours, and the one of this peer.
+///
+/// # Panics
+///
+/// If there is no such peer, or if the two do not come to the same answer: then they do not do the same work.
+#[must_use]
+pub fn pair<'a>(cases: Cases<'a>, peer: &str) -> [Case<'a>; 2] {
+    let (mut ours, mut theirs) = (None, None);
+    for case in cases {
+        match case.who {
+            OURS => ours = Some(case),
+            who if who == peer => theirs = Some(case),
+            _ => {}
+        }
+    }
+    let mut pair = [ours.expect("ours"), theirs.expect("the peer")];
+    let [one, two] = pair.each_mut().map(|case| case.run(3));
+    assert_eq!(one, two, "{OURS} and {peer} do the same work");
+    pair
 }
 
 /// A number that stands for a descriptor in the sums.

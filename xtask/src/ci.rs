@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs, process};
 
+use crate::bench;
 use crate::readme;
 use crate::steps::{self, Outcome, Step};
 
@@ -45,6 +46,9 @@ fn all(root: &Path) -> Result<Vec<Step>, Box<dyn Error>> {
         steps.push(cargo(&format!("readme: cargo {}", command.join(" ")), &arguments));
     }
     steps.push(cargo("xtask and the shape of the tree", &["test", "--package", "xtask"]));
+    let same_work = ["test", "--package", "readysock-benches", "--test", "same_work"];
+    steps.push(cargo("the benches do the same work", &same_work));
+    steps.push(bench::step(root));
     steps.push(error_codes(root));
     // Twice: only the first looks at the docs of private items, and only the second finds a public
     // page that links to one of them.

@@ -15,7 +15,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use readysock_benches::fixture::{Fixture, Share};
 use readysock_benches::poll::Wait;
-use readysock_benches::{Case, Cases, OURS, fd_set, poll, select, take};
+use readysock_benches::{Case, Cases, fd_set, pair, poll, select};
 
 /// How long one side runs before the other has its turn.
 const SLICE: f64 = 200_000.0;
@@ -58,9 +58,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Measures one row and prints it: what, n, peer, our nanoseconds, theirs, ratio, budget.
-fn compare(rounds: u32, what: &str, n: usize, mut cases: Cases<'_>, peer: &str, budget: Budget) {
-    let mut ours = take(&mut cases, OURS).expect("ours");
-    let mut theirs = take(&mut cases, peer).expect("theirs");
+fn compare(rounds: u32, what: &str, n: usize, cases: Cases<'_>, peer: &str, budget: Budget) {
+    let [mut ours, mut theirs] = pair(cases, peer);
     // As many turns for both: the clock reads then weigh the same.
     let turns = turns(&mut ours).max(turns(&mut theirs));
 
@@ -102,7 +101,7 @@ fn stay() -> io::Result<()> {
 }
 
 fn main() -> io::Result<()> {
-    let rounds = std::env::args().nth(1).map_or(400, |rounds| rounds.parse().expect("a number"));
+    let rounds = std::env::args().nth(1).map_or(200, |rounds| rounds.parse().expect("a number"));
     stay()?;
 
     for n in [128, 480, 1000, 4000] {

@@ -11,7 +11,7 @@ use std::io;
 
 use readysock_benches::fixture::{Fixture, Share};
 use readysock_benches::poll::Wait;
-use readysock_benches::{Case, Cases, OURS, fd_set, poll, poll_set, select, take};
+use readysock_benches::{Case, Cases, fd_set, pair, poll, poll_set, select};
 
 /// Few and many turns. `cargo xtask bench` reads them from the first line of output.
 const TURNS: [u64; 2] = [10, 110];
@@ -23,24 +23,23 @@ extern "C" fn readysock_measured(case: &mut Case<'_>, turns: u64) -> u64 {
     black_box(case.run(black_box(turns)))
 }
 
-fn measure(task: &str, n: usize, mut cases: Cases<'_>, theirs: &str) {
-    let ours = take(&mut cases, OURS).expect("ours");
-    let peer = take(&mut cases, theirs).expect("theirs");
-    for mut case in [ours, peer] {
-        // Symbols are bound and memory is there before it counts.
-        case.run(2);
+fn measure(task: &str, n: usize, cases: Cases<'_>, peer: &str) {
+    // Both have run by then: symbols are bound and memory is there before it counts.
+    for mut case in pair(cases, peer) {
         for turns in TURNS {
             readysock_measured(&mut case, turns);
         }
     }
-    println!("{task},{n},{theirs}");
+    println!("{task},{n},{peer}");
 }
 
 /// The C library, whose instructions count too.
 #[cfg(target_env = "gnu")]
 fn library() -> String {
-    // SAFETY: it returns a string that is always there.
-    let version = unsafe { CStr::from_ptr(libc::gnu_get_libc_version()) };
+    // SAFETY: it may be called at any time.
+    let version = unsafe { libc::gnu_get_libc_version() };
+    // SAFETY: what it returned is a string with its NUL, and stays as long as the program.
+    let version = unsafe { CStr::from_ptr(version) };
     format!("glibc {}", version.to_string_lossy())
 }
 

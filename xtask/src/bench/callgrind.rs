@@ -1,5 +1,6 @@
 //! Counts instructions by valgrind's callgrind.
 
+use std::env;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
@@ -48,7 +49,8 @@ pub(super) fn count(root: &Path) -> Result<Counts, Box<dyn Error>> {
 
 /// The compiler and the machine it compiles for.
 fn compiler() -> Result<String, Box<dyn Error>> {
-    let text = output(Command::new("rustc").arg("-vV"))?;
+    let text =
+        output(Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV"))?;
     let version = text.lines().next().unwrap_or_default();
     let host = text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
     Ok(format!("{version} for {host}"))

@@ -9,15 +9,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::steps::{self, Outcome};
+use crate::steps::{self, Outcome, Step};
 use counts::Counts;
 
 /// Measure times and instructions beside C and libc, and compare them with the budgets.
 ///
-/// Times are ratios: the two sides take turns in one run. A machine that is busy widens them all the same; more
-/// rounds help. Instructions are exact, and are counted where valgrind is installed. Both are of a release build.
+/// Times are ratios: the two sides take turns in one run of a minute or two. A busy machine blurs them all the same;
+/// more rounds help. Instructions are exact, and are counted where valgrind is installed. Both are of a release build.
 ///
-/// For graphs, more sizes and more peers there are criterion's benches: `cargo bench -p readysock-benches`.
+/// For more sizes, more peers and statistics there are criterion's benches: `cargo bench -p readysock-benches`. They
+/// measure one after the other, so they are no judge of a hundredth.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Count instructions only, and compare them with those in benches/instructions.csv
@@ -30,7 +31,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// How often the two sides take turns; a round takes about a millisecond for each row
-    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 }
 
@@ -40,6 +41,13 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     } else {
         times(arguments, root)
     }
+}
+
+/// The counts compared with the committed ones, as a step of `cargo xtask ci`. Times are for people: a machine
+/// that has other things to do says nothing about them.
+pub(crate) fn step(root: &Path) -> Step {
+    let root = root.to_owned();
+    Step::new("instructions against the table", move || instructions(false, &root))
 }
 
 fn times(arguments: &Arguments, root: &Path) -> Outcome {
@@ -75,6 +83,9 @@ fn program(root: &Path, name: &str) -> Command {
     let mut command = steps::cargo();
     let arguments = ["run", "--release", "--quiet", "--package", "readysock-benches", "--bin"];
     command.current_dir(root).args(arguments).arg(name);
+    // In one unit: how the compiler would cut the benches in pieces decides what is inlined, and a new bench would
+    // change the counts of the others.
+    command.args(["--config", "profile.release.package.readysock-benches.codegen-units = 1"]);
     command
 }
 
