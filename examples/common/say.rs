@@ -1,6 +1,5 @@
 //! One event, one line.
 
-use std::error::Error;
 use std::fmt::{self, Display, Write as _};
 use std::io::{self, ErrorKind, Write as _};
 
@@ -25,7 +24,7 @@ impl Say {
     pub fn line(self, line: impl Display) -> io::Result<()> {
         writeln!(io::stdout().lock(), "{}{line}", self.prefix).map_err(|error| {
             match error.kind() {
-                ErrorKind::BrokenPipe => io::Error::other(NobodyListens),
+                ErrorKind::BrokenPipe => ErrorKind::BrokenPipe.into(),
                 _ => super::explain("cannot write to standard output", &error, ""),
             }
         })
@@ -37,20 +36,9 @@ impl Say {
     }
 }
 
-/// A type of its own, because a broken pipe may be a socket's as well.
-#[derive(Debug)]
-struct NobodyListens;
-
-impl Display for NobodyListens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nobody reads standard output any more")
-    }
-}
-
-impl Error for NobodyListens {}
-
+/// The error of a closed standard output has no errno: a socket's broken pipe has one.
 pub(super) fn nobody_listens(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<NobodyListens>())
+    error.kind() == ErrorKind::BrokenPipe && error.raw_os_error().is_none()
 }
 
 /// Bytes from the wire, shown on one line: what is not text, and what would move the cursor, as escapes.

@@ -15,6 +15,7 @@ mod client;
 mod server;
 
 use std::io;
+use std::panic::resume_unwind;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -22,6 +23,9 @@ use std::time::Duration;
 use clap::Parser;
 
 use self::server::common::{self, Ended, Place, Say, seconds};
+
+/// How long the client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Both ends of the notes' echo session in one program
 #[derive(Parser)]
@@ -48,7 +52,16 @@ fn run(arguments: &Arguments) -> io::Result<()> {
     let address = listener.socket.local_addr()?;
     say.line(format_args!("listening on {address}"))?;
 
+    // The server has the listener for itself: when it ends, whoever still waits there is told.
     let quiet = arguments.timeout;
     let server = thread::spawn(move || server::serve(&listener.socket, &interrupts, quiet, say));
-    ...
+
+    let place = client::common::Place::Address(address);
+    let say = client::common::Say::with_prefix("client | ");
+    let conversed = client::converse(&place, arguments.clients, PATIENCE, say);
+
+    match server.join().unwrap_or_else(|panic| resume_unwind(panic))? {
+        Ended::Quiet => conversed,
+        Ended::Interrupted => Ok(()), // So the client was cut short, which is no failure.
+    }
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod isolated;
+pub mod process;
 
 use std::io::Write;
 

@@ -1,0 +1,242 @@
+//! Programs under test: started, listened to line by line, and never left running.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Nothing here takes long; what takes this long hangs.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A running program. Dropped, also by a test that fails, it is killed.
+pub struct Program {
+    name: String,
+    child: Child,
+    lines: Receiver<String>,
+    stdout: Vec<String>,
+    stderr: Receiver<String>,
+}
+
+/// A program that has ended: all it said, and how.
+#[derive(Debug)]
+pub struct Ended {
+    pub stdout: Vec<String>,
+    pub stderr: Vec<String>,
+    pub status: ExitStatus,
+}
+
+impl Program {
+    /// Starts an example of this crate.
+    #[track_caller]
+    pub fn example(name: &str, arguments: &[&str]) -> Self {
+        Self::start(Command::new(example(name)).args(arguments))
+    }
+
+    #[track_caller]
+    pub fn start(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (sender, lines) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        // Threads, because a program that nobody reads from would stop at a full pipe.
+        thread::spawn(move || {
+            for line in stdout.split(b'\n').map_while(Result::ok) {
+                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut pipe = child.stderr.take().expect("a pipe");
+        let (sender, stderr) = mpsc::channel();
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = pipe.read_to_end(&mut bytes);
+            sender.send(String::from_utf8_lossy(&bytes).into_owned())
+        });
+        let name = Path::new(command.get_program()).file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        Self { name, child, lines, stdout: Vec::new(), stderr }
+    }
+
+    /// The next line of its standard output.
+    #[track_caller]
+    pub fn line(&mut self) -> String {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.stdout.push(line.clone());
+                line
+            }
+            Err(RecvTimeoutError::Timeout) => panic!("{} says nothing; {}", self.name, self.said()),
+            Err(RecvTimeoutError::Disconnected) => panic!("{} ended; {}", self.name, self.said()),
+        }
+    }
+
+    /// Waits for a line that is as asked for.
+    #[track_caller]
+    pub fn wait_for(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        loop {
+            let line = self.line();
+            if wanted(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// Waits for so many lines that start so.
+    #[track_caller]
+    pub fn wait_for_lines(&mut self, start: &str, count: usize) {
+        for _ in 0..count {
+            self.wait_for(|line| line.starts_with(start));
+        }
+    }
+
+    /// A server's first line, without `listening on `.
+    #[track_caller]
+    pub fn listening(&mut self) -> String {
+        let line = self.line();
+        let address = line.strip_prefix("listening on ");
+        address.unwrap_or_else(|| panic!("{}: first line is {line:?}", self.name)).to_owned()
+    }
+
+    #[track_caller]
+    pub fn port(&mut self) -> SocketAddr {
+        self.listening().parse().expect("HOST:PORT")
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).expect("a running child");
+    }
+
+    /// As Ctrl-C does, and then the end of it.
+    #[track_caller]
+    pub fn interrupt(self) -> Ended {
+        self.signal(Signal::SIGINT);
+        self.end()
+    }
+
+    /// Nobody reads its standard output any more.
+    pub fn close_stdout(&mut self) {
+        self.lines = mpsc::channel().1;
+    }
+
+    /// Waits until it ends by itself.
+    #[track_caller]
+    pub fn end(mut self) -> Ended {
+        let deadline = Instant::now() + PATIENCE;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let ended = loop {
+            match self.lines.recv_timeout(left()) {
+                Ok(line) => self.stdout.push(line),
+                Err(RecvTimeoutError::Disconnected) => break self.stderr.recv_timeout(left()).ok(),
+                Err(RecvTimeoutError::Timeout) => break None,
+            }
+        };
+        let Some(stderr) = ended else { panic!("{} does not end; {}", self.name, self.said()) };
+        let status = self.child.wait().expect("a child of ours");
+        let stderr = stderr.lines().map(str::to_owned).collect();
+        Ended { stdout: std::mem::take(&mut self.stdout), stderr, status }
+    }
+
+    fn said(&self) -> String {
+        let tail = self.stdout.iter().rev().take(20).rev();
+        format!("its last lines:\n{}", tail.map(|line| format!("  {line}\n")).collect::<String>())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// Exit status 0 and nothing on standard error.
+    #[track_caller]
+    pub fn succeeded(self) -> Vec<String> {
+        assert!(self.status.success() && self.stderr.is_empty(), "{self:#?}");
+        self.stdout
+    }
+
+    /// This exit status and exactly one line on standard error.
+    #[track_caller]
+    pub fn failed(self, status: i32) -> String {
+        assert!(self.status.code() == Some(status) && self.stderr.len() == 1, "{self:#?}");
+        self.stderr.into_iter().next().expect("one line")
+    }
+}
+
+/// The program that cargo built beside this test.
+#[track_caller]
+pub fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let profile = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
+    let path = profile.join("examples").join(name);
+    let built = modified(&path).unwrap_or_else(|| {
+        panic!("{} is missing: run `cargo test`, or `cargo build --examples` first", path.display())
+    });
+    // `cargo test --test examples` builds no examples: yesterday's would be tested in silence.
+    for source in sources(&path.with_extension("d")) {
+        assert!(
+            modified(&source).is_some_and(|changed| changed <= built),
+            "{} is older than {}: run `cargo test`, or `cargo build --examples` first",
+            path.display(),
+            source.display(),
+        );
+    }
+    path
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|data| data.modified()).ok()
+}
+
+/// What cargo noted beside a program: `PROGRAM: SOURCE SOURCE...`, spaces in a path escaped.
+fn sources(note: &Path) -> Vec<PathBuf> {
+    let mut text = String::new();
+    let read = File::open(note).and_then(|mut file| file.read_to_string(&mut text));
+    assert!(read.is_ok(), "{} is missing", note.display());
+    let (_, list) = text.split_once(": ").expect("a rule of make");
+    let marked = list.trim().replace("\\ ", "\0");
+    marked.split(' ').map(|path| PathBuf::from(path.replace('\0', " "))).collect()
+}
+
+/// What an echo server said, for each connection in the order of its first appearance, with the
+/// peer's address (a port that is another one in each run) replaced by `CLIENT`.
+pub fn by_connection(lines: &[String]) -> Vec<(String, Vec<String>)> {
+    let mut order: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut said: Vec<(String, Vec<String>)> = Vec::new();
+    for (line, address) in lines.iter().filter_map(|line| Some((line, address(line)?))) {
+        let number = *order.entry(address).or_insert(said.len());
+        if number == said.len() {
+            said.push((address.to_owned(), Vec::new()));
+        }
+        said[number].1.push(line.replace(address, "CLIENT"));
+    }
+    said
+}
+
+/// The client's address in a line of an echo server, if the line is about a client.
+fn address(line: &str) -> Option<&str> {
+    if let Some(address) = line.strip_prefix("connection from ") {
+        Some(address)
+    } else if let Some(address) = line.strip_prefix("closing ") {
+        Some(address)
+    } else if let Some(address) = line.strip_suffix(" queue empty") {
+        Some(address)
+    } else if line.starts_with("received ") {
+        Some(line.rsplit_once(" from ")?.1)
+    } else if line.starts_with("sending ") {
+        Some(line.rsplit_once(" to ")?.1)
+    } else {
+        None
+    }
+}
