@@ -131,3 +131,67 @@ fn restart_interrupted<T>(
 fn interrupted(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINTR)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_duration() -> impl Strategy<Value = Duration> {
+        // Whole seconds over the whole range, and all magnitudes of small ones.
+        let secs =
+            prop_oneof![any::<u64>(), (0..64_u32).prop_map(|bits| (1 << bits) - 1), 0..5_u64];
+        (secs, 0..1_000_000_000_u32).prop_map(|(secs, nanos)| Duration::new(secs, nanos))
+    }
+
+    /// Beyond this the kernel's timespec ends: 292 thousand million years.
+    const LAST: Duration = Duration::new(i64::MAX as u64, 999_999_999);
+
+    proptest! {
+        #[test]
+        fn after_is_never_rounded_down(duration in any_duration()) {
+            let kernel = Timeout::After(duration).timespec().expect("not for ever").to_duration();
+            prop_assert!(kernel >= duration || (duration > LAST && kernel.as_secs() == LAST.as_secs()));
+            prop_assert!(kernel == duration || duration > LAST, "nor up, where it fits");
+        }
+
+        #[test]
+        fn at_is_what_is_left_and_never_panics(ahead in any_duration(), forward: bool) {
+            let now = Instant::now();
+            let end = if forward { now.checked_add(ahead) } else { now.checked_sub(ahead) };
+            let Some(end) = end else { return Ok(()) };
+            let kernel = Timeout::At(end).timespec().expect("not for ever").to_duration();
+            // As long as it takes from here, which is later than when the conversion looked.
+            prop_assert!(kernel >= end.saturating_duration_since(Instant::now()));
+            prop_assert!(kernel <= end.saturating_duration_since(now));
+        }
+
+        #[test]
+        fn what_is_left_becomes_a_deadline(left in any_duration()) {
+            let before = Instant::now();
+            match Timeout::After(Duration::ZERO).rest(Some(Timespec::new(left))) {
+                Timeout::At(end) => prop_assert!(end >= before + left),
+                Timeout::Never => prop_assert!(before.checked_add(left).is_none()),
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_range() {
+        let kernel = |timeout: Timeout| timeout.timespec().map(Timespec::to_duration);
+        assert_eq!(kernel(Timeout::Never), None);
+        assert_eq!(kernel(Timeout::After(Duration::ZERO)), Some(Duration::ZERO));
+        assert_eq!(kernel(Timeout::After(Duration::MAX)), Some(LAST));
+        assert_eq!(kernel(Timeout::After(LAST)), Some(LAST));
+        assert_eq!(kernel(Timeout::At(Instant::now())), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn an_interruption_changes_neither_never_nor_an_instant() {
+        let end = Instant::now();
+        assert_eq!(Timeout::Never.rest(None), Timeout::Never);
+        assert_eq!(Timeout::At(end).rest(Some(Timespec::new(Duration::MAX))), Timeout::At(end));
+    }
+}

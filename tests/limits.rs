@@ -1,0 +1,204 @@
+//! Numbers beyond 1024, the limit on open files, and descriptors that are not there.
+
+mod support;
+
+use std::io::{ErrorKind, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use readysock::{
+    Events, FdSet, PollFd, PollSet, Ready, poll, pselect, select, select_into, select_once,
+};
+use support::fds::{allow, numbered, pipe};
+use support::isolated::{self, Case};
+
+fn main() {
+    const CASES: &[Case] = &[
+        ("select_sees_every_number", every_number),
+        ("select_takes_sets_of_unequal_length", unequal),
+        ("select_reuses_an_answer_that_was_longer", longer_before),
+        ("select_reports_only_what_the_kernel_answered", above_the_table),
+        ("select_refuses_what_is_not_open", not_open),
+        ("poll_refuses_more_slots_than_open_files", too_many_slots),
+        ("poll_set_passes_only_what_is_enabled", compacts),
+    ];
+    isolated::main(CASES)
+}
+
+const ZERO: Duration = Duration::ZERO;
+const NONE: FdSet<'static> = FdSet::new();
+
+fn every_number() {
+    if !allow(5100) {
+        return;
+    }
+    let (mut near, far) = UnixStream::pair().expect("a pair");
+    near.write_all(b"x").expect("written");
+    let (idle, _idle) = UnixStream::pair().expect("a pair");
+    for number in [3, 63, 64, 319, 320, 1023, 1024, 1087, 1088, 5001] {
+        let ready_one = numbered(&far, number);
+        // One that is not ready, above and below it.
+        let idles = [numbered(&idle, number), numbered(&idle, 3)];
+        let number = ready_one.as_raw_fd();
+        let mut read = FdSet::from_iter(idles.iter().map(|fd| fd.as_fd()));
+        read.insert(ready_one.as_fd());
+        let answers = [
+            select(&read, &NONE, &NONE, ZERO),
+            select_once(&read, &NONE, &NONE, ZERO),
+            pselect(&read, &NONE, &NONE, ZERO, None),
+        ];
+        for answer in answers {
+            let ready = answer.expect("selected");
+            assert_eq!(ready.count(), 1, "number {number}");
+            assert_eq!(ready.readable().iter().collect::<Vec<_>>(), [number]);
+            assert!(ready.readable().contains(&ready_one));
+            assert!(!ready.readable().contains(&idles[0]) && !ready.readable().contains(&idles[1]));
+        }
+        // Asked in vain, it says nothing.
+        let ready = select(&NONE, &NONE, &read, ZERO).expect("selected");
+        assert_eq!((ready.count(), ready.exceptional().len()), (0, 0), "number {number}");
+        assert!(!ready.exceptional().contains(&ready_one));
+    }
+}
+
+fn unequal() {
+    if !allow(5100) {
+        return;
+    }
+    let (near, far) = UnixStream::pair().expect("a pair");
+    (&near).write_all(b"x").expect("written");
+    let high = numbered(&far, 5001);
+    let sets = [FdSet::from_iter([far.as_fd()]), FdSet::from_iter([high.as_fd()]), FdSet::new()];
+    for (read, write) in [(0, 1), (1, 0), (1, 2), (2, 1), (0, 2), (2, 0)] {
+        let ready = select(&sets[read], &sets[write], &sets[2], ZERO).expect("selected");
+        assert_eq!(ready.readable().len(), sets[read].len(), "read is set {read}");
+        assert_eq!(ready.writable().len(), sets[write].len(), "write is set {write}");
+        assert_eq!(ready.count(), sets[read].len() + sets[write].len());
+        for fd in &sets[write] {
+            assert!(ready.writable().contains(fd));
+        }
+    }
+    // A descriptor in two sets that is ready for both counts twice.
+    let both = select(&sets[1], &sets[1], &NONE, ZERO).expect("selected");
+    assert_eq!(both.count(), 2);
+}
+
+fn longer_before() {
+    if !allow(5100) {
+        return;
+    }
+    let (near, far) = UnixStream::pair().expect("a pair");
+    (&near).write_all(b"x").expect("written");
+    let high = numbered(&far, 5001);
+    let long = FdSet::from_iter([far.as_fd(), high.as_fd()]);
+    let short = FdSet::from_iter([far.as_fd()]);
+    let mut ready = Ready::new();
+    for turn in 0..3 {
+        assert_eq!(select_into(&long, &NONE, &NONE, &mut ready, ZERO).expect("selected"), 2);
+        assert_eq!(
+            ready.readable().iter().collect::<Vec<_>>(),
+            [far.as_raw_fd(), high.as_raw_fd()]
+        );
+        assert_eq!(select_into(&short, &NONE, &NONE, &mut ready, ZERO).expect("selected"), 1);
+        assert_eq!(ready.readable().iter().collect::<Vec<_>>(), [far.as_raw_fd()], "turn {turn}");
+        assert!(!ready.readable().contains(&high), "turn {turn}");
+    }
+}
+
+/// A number above the process's descriptor table: the kernel does not look at it and leaves its bit set.
+fn above_the_table() {
+    // SAFETY: nothing is open under this number in this process, and nothing will be: no one's descriptor is used.
+    let nobody = unsafe { BorrowedFd::borrow_raw(4000) };
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let mut read = FdSet::from_iter([nobody, far.as_fd()]);
+    let write = FdSet::from_iter([nobody]);
+    let empty = select(&read, &write, &read, ZERO).expect("selected");
+    assert_eq!(empty.count(), 0);
+    for answer in [empty.readable(), empty.writable(), empty.exceptional()] {
+        assert_eq!((answer.len(), answer.iter().count()), (0, 0));
+        assert!(!answer.contains(nobody));
+    }
+    (&near).write_all(b"x").expect("written");
+    let one = select(&read, &write, &read, ZERO).expect("selected");
+    assert_eq!(
+        (one.count(), one.readable().iter().collect::<Vec<_>>()),
+        (1, vec![far.as_raw_fd()])
+    );
+    assert!(!one.readable().contains(nobody) && !one.writable().contains(nobody));
+    read.clear();
+}
+
+fn not_open() {
+    let (near, _far) = UnixStream::pair().expect("a pair");
+    let (writable, mut ready) = (FdSet::from_iter([near.as_fd()]), Ready::new());
+    assert_eq!(select_into(&NONE, &writable, &NONE, &mut ready, ZERO).expect("selected"), 1);
+
+    let closed = pipe().0.into_raw_fd();
+    nix::unistd::close(closed).expect("closed");
+    // SAFETY: the number is free, and this process has one thread: nothing else comes to own it here.
+    let closed = unsafe { BorrowedFd::borrow_raw(closed) };
+    // SAFETY: it is not -1, and a negative number is nobody's descriptor.
+    let negative = unsafe { BorrowedFd::borrow_raw(-100) };
+    for fd in [closed, negative] {
+        let set = FdSet::from_iter([near.as_fd(), fd]);
+        for sets in [[&set, &NONE, &NONE], [&NONE, &set, &NONE], [&writable, &writable, &set]] {
+            let answers = [
+                select_into(sets[0], sets[1], sets[2], &mut ready, ZERO).map(|_| Ready::new()),
+                select(sets[0], sets[1], sets[2], None),
+                select_once(sets[0], sets[1], sets[2], ZERO),
+                pselect(sets[0], sets[1], sets[2], ZERO, None),
+            ];
+            for answer in answers {
+                let error = answer.expect_err("it is not open");
+                assert_eq!(error.raw_os_error(), Some(nix::libc::EBADF), "{fd:?}");
+            }
+            // What an earlier call found does not stay for an answer.
+            assert_eq!((ready.count(), ready.writable().iter().count()), (0, 0));
+            assert!(!ready.writable().contains(&near));
+        }
+    }
+    // poll says it of the slot, not of the call.
+    let mut fds = [PollFd::new(closed, Events::IN), PollFd::new(negative, Events::IN)];
+    assert_eq!(poll(&mut fds, ZERO).expect("polled"), 1);
+    assert_eq!((fds[0].revents(), fds[1].revents()), (Events::NVAL, Events::empty()));
+}
+
+fn lower_limit(soft: u64) {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
+    setrlimit(Resource::RLIMIT_NOFILE, soft, hard).expect("lowered");
+}
+
+fn too_many_slots() {
+    lower_limit(64);
+    let (near, _far) = UnixStream::pair().expect("a pair");
+    let mut fds = vec![PollFd::DISABLED; 65];
+    fds[0] = PollFd::of(&near, Events::OUT);
+    assert_eq!(poll(&mut fds[..64], ZERO).expect("64 slots are allowed"), 1);
+    assert_eq!(fds[0].revents(), Events::OUT);
+    let error =
+        poll(&mut fds, ZERO).expect_err("65 slots are one too many, though 64 are disabled");
+    assert_eq!(error.raw_os_error(), Some(nix::libc::EINVAL));
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(fds[0].revents(), Events::empty(), "an answer of an earlier call does not stay");
+}
+
+fn compacts() {
+    lower_limit(64);
+    let (near, _far) = UnixStream::pair().expect("a pair");
+    // Many sources may share one descriptor: what counts are slots.
+    let near: std::sync::Arc<OwnedFd> = std::sync::Arc::new(near.into());
+    let mut set = PollSet::new();
+    let keys: Vec<_> = (0..1000).map(|_| set.insert(near.clone(), Events::OUT)).collect();
+    let error = set.wait(ZERO).expect_err("1000 slots are too many");
+    assert_eq!(error.raw_os_error(), Some(nix::libc::EINVAL));
+    assert_eq!(set.next_ready(), None, "after an error there are no events");
+    for key in &keys[50..] {
+        assert!(set.set_enabled(*key, false));
+    }
+    assert_eq!(set.wait(ZERO).expect("50 slots are allowed"), 50);
+    let mut seen = Vec::from_iter(std::iter::from_fn(|| set.next_ready()).map(|(key, _)| key));
+    seen.sort_by_key(|key| keys.iter().position(|k| k == key));
+    assert_eq!(seen, keys[..50]);
+}

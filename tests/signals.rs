@@ -1,0 +1,193 @@
+//! Signals: which calls go on after one, with how much time, and which give it back.
+
+mod support;
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{
+    SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, SigmaskHow, Signal, raise,
+    sigaction, sigprocmask,
+};
+use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
+use nix::time::ClockId;
+use readysock::{Events, FdSet, PollFd, PollSet, Ready, Timeout, poll, poll_once, ppoll, pselect};
+use readysock::{select, select_into, select_once};
+use support::isolated::{self, Case};
+
+fn main() {
+    const CASES: &[Case] = &[
+        ("a_restarted_wait_keeps_its_deadline_under_a_timer", deadline_under_a_timer),
+        ("a_wait_that_does_not_restart_gives_the_first_signal_back", first_signal_comes_back),
+        ("a_restarted_wait_for_ever_is_ended_by_what_comes", never_goes_on),
+        ("a_mask_lets_a_pending_signal_in_for_the_wait_only", pending_signal),
+        ("what_is_ready_goes_before_a_pending_signal", ready_goes_first),
+        ("without_a_mask_a_blocked_signal_stays_out", no_mask),
+    ];
+    isolated::main(CASES)
+}
+
+type Wait = fn(Timeout) -> io::Result<usize>;
+
+static NONE: FdSet<'static> = FdSet::new();
+
+const RESTARTING: [(&str, Wait); 4] = [
+    ("poll", |timeout| poll(&mut [], timeout)),
+    ("select", |timeout| Ok(select(&NONE, &NONE, &NONE, timeout)?.count())),
+    ("select_into", |timeout| select_into(&NONE, &NONE, &NONE, &mut Ready::new(), timeout)),
+    ("PollSet::wait", |timeout| PollSet::<UnixStream>::new().wait(timeout)),
+];
+
+const ONCE: [(&str, Wait); 5] = [
+    ("poll_once", |timeout| poll_once(&mut [], timeout)),
+    ("ppoll", |timeout| ppoll(&mut [], timeout, None)),
+    ("select_once", |timeout| Ok(select_once(&NONE, &NONE, &NONE, timeout)?.count())),
+    ("pselect", |timeout| Ok(pselect(&NONE, &NONE, &NONE, timeout, None)?.count())),
+    ("PollSet::wait_once", |timeout| PollSet::<UnixStream>::new().wait_once(timeout)),
+];
+
+static HANDLED: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn count(_: i32) {
+    HANDLED.fetch_add(1, Ordering::Relaxed);
+}
+
+fn handled() -> usize {
+    HANDLED.load(Ordering::Relaxed)
+}
+
+/// Handles SIGUSR1 by counting it, with SA_RESTART: poll and select are not restarted all the same.
+fn handle() {
+    let action = SigAction::new(SigHandler::Handler(count), SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler touches one atomic and nothing else.
+    unsafe { sigaction(Signal::SIGUSR1, &action) }.expect("a handler");
+}
+
+/// SIGUSR1 every 20 ms, until it is dropped.
+fn every_20_ms() -> Timer {
+    handle();
+    let event = SigEvent::new(SigevNotify::SigevSignal { signal: Signal::SIGUSR1, si_value: 0 });
+    let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, event).expect("a timer");
+    let interval = Expiration::Interval(Duration::from_millis(20).into());
+    timer.set(interval, TimerSetTimeFlags::empty()).expect("set");
+    timer
+}
+
+const WAIT: Duration = Duration::from_millis(100);
+
+fn deadline_under_a_timer() {
+    let _timer = every_20_ms();
+    for (name, wait) in RESTARTING {
+        for at in [false, true] {
+            // Never early; late at most because the machine was busy, and not three times in a row.
+            let late = (0..3).all(|_| {
+                let (before, start) = (handled(), Instant::now());
+                let timeout = if at { Timeout::At(start + WAIT) } else { Timeout::After(WAIT) };
+                assert_eq!(wait(timeout).expect(name), 0, "{name}");
+                let elapsed = start.elapsed();
+                assert!(elapsed >= WAIT, "{name}, {timeout:?}: early, after {elapsed:?}");
+                assert!(handled() > before + 1, "{name}: signals came, and did not end the wait");
+                elapsed >= 2 * WAIT
+            });
+            assert!(!late, "{name}: the time began again after each signal");
+        }
+    }
+}
+
+fn first_signal_comes_back() {
+    let _timer = every_20_ms();
+    for (name, wait) in ONCE {
+        for timeout in [Timeout::Never, Timeout::After(Duration::from_secs(3600))] {
+            let before = handled();
+            let error = wait(timeout).expect_err(name);
+            assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{name}, {timeout:?}: {error}");
+            assert_eq!(error.raw_os_error(), Some(nix::libc::EINTR));
+            assert!(handled() > before, "{name}");
+        }
+    }
+}
+
+/// The signal handler itself makes the descriptor ready, at the third signal.
+fn never_goes_on() {
+    static FD: AtomicUsize = AtomicUsize::new(usize::MAX);
+    extern "C" fn write_at_the_third(_: i32) {
+        if HANDLED.fetch_add(1, Ordering::Relaxed) == 2 {
+            let fd = i32::try_from(FD.load(Ordering::Relaxed)).unwrap_or(-1);
+            // SAFETY: write(2) may be called in a handler; the byte outlives the call.
+            unsafe { nix::libc::write(fd, b"x".as_ptr().cast(), 1) };
+        }
+    }
+    use std::os::fd::AsRawFd;
+    let (near, far) = UnixStream::pair().expect("a pair");
+    FD.store(usize::try_from(near.as_raw_fd()).expect("open"), Ordering::Relaxed);
+    let _timer = every_20_ms();
+    let handler = SigHandler::Handler(write_at_the_third);
+    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler calls write(2) and touches atomics, nothing else.
+    unsafe { sigaction(Signal::SIGUSR1, &action) }.expect("a handler");
+    let mut fds = [PollFd::of(&far, Events::IN)];
+    assert_eq!(poll(&mut fds, None).expect("polled"), 1);
+    assert_eq!(fds[0].revents(), Events::IN);
+    assert!(handled() >= 3);
+}
+
+fn blocked() -> SigSet {
+    let mut mask = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_BLOCK, None, Some(&mut mask)).expect("the mask");
+    mask
+}
+
+fn block_and_raise() -> SigSet {
+    handle();
+    SigSet::from(Signal::SIGUSR1).thread_block().expect("blocked");
+    raise(Signal::SIGUSR1).expect("raised");
+    let mask = blocked();
+    assert!(mask.contains(Signal::SIGUSR1));
+    mask
+}
+
+type MaskedWait = fn(Timeout, Option<&nix::libc::sigset_t>) -> io::Result<usize>;
+
+const MASKED: [(&str, MaskedWait); 2] = [
+    ("ppoll", |timeout, mask| ppoll(&mut [], timeout, mask)),
+    ("pselect", |timeout, mask| Ok(pselect(&NONE, &NONE, &NONE, timeout, mask)?.count())),
+];
+
+fn pending_signal() {
+    for (name, wait) in MASKED {
+        for timeout in [Timeout::Never, Timeout::After(Duration::from_secs(3600))] {
+            let (before, mask) = (handled(), block_and_raise());
+            let error = wait(timeout, Some(SigSet::empty().as_ref())).expect_err(name);
+            assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{name}, {timeout:?}: {error}");
+            assert_eq!(handled(), before + 1, "{name}: it was let in once");
+            assert_eq!(blocked(), mask, "{name}: the mask is as it was");
+        }
+    }
+}
+
+fn ready_goes_first() {
+    let (near, _far) = UnixStream::pair().expect("a pair");
+    let empty = SigSet::empty();
+    let mask = block_and_raise();
+    let mut fds = [PollFd::of(&near, Events::OUT)];
+    assert_eq!(ppoll(&mut fds, None, Some(empty.as_ref())).expect("ready goes first"), 1);
+    assert_eq!(blocked(), mask);
+
+    block_and_raise();
+    let write = FdSet::from_iter([std::os::fd::AsFd::as_fd(&near)]);
+    let ready =
+        pselect(&NONE, &write, &NONE, None, Some(empty.as_ref())).expect("ready goes first");
+    assert_eq!(ready.count(), 1);
+    assert_eq!(blocked(), mask);
+}
+
+fn no_mask() {
+    for (name, wait) in MASKED {
+        let before = handled();
+        block_and_raise();
+        assert_eq!(wait(Timeout::After(Duration::from_millis(1)), None).expect(name), 0);
+        assert_eq!(handled(), before, "{name}: it stayed blocked");
+    }
+}

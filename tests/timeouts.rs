@@ -1,0 +1,94 @@
+//! Time: never early, `At` and `After` and `Never`, and what counts as each.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use readysock::{Events, FdSet, PollFd, PollSet, Ready, Timeout, poll, poll_once, ppoll, pselect};
+use readysock::{select, select_into, select_once};
+
+type Wait = fn(Timeout) -> io::Result<usize>;
+
+/// Every call that waits, with nothing to wait for: the number it counted when it came back.
+const WAITS: [(&str, Wait); 9] = [
+    ("poll", |timeout| poll(&mut [], timeout)),
+    ("poll_once", |timeout| poll_once(&mut [], timeout)),
+    ("ppoll", |timeout| ppoll(&mut [], timeout, None)),
+    ("select", |timeout| Ok(select(&NONE, &NONE, &NONE, timeout)?.count())),
+    ("select_into", |timeout| select_into(&NONE, &NONE, &NONE, &mut Ready::new(), timeout)),
+    ("select_once", |timeout| Ok(select_once(&NONE, &NONE, &NONE, timeout)?.count())),
+    ("pselect", |timeout| Ok(pselect(&NONE, &NONE, &NONE, timeout, None)?.count())),
+    ("PollSet::wait", |timeout| PollSet::<std::net::TcpStream>::new().wait(timeout)),
+    ("PollSet::wait_once", |timeout| PollSet::<std::net::TcpStream>::new().wait_once(timeout)),
+];
+
+static NONE: FdSet<'static> = FdSet::new();
+
+#[test]
+fn none_is_early() {
+    for (name, wait) in WAITS {
+        for time in [Duration::from_nanos(1), Duration::from_micros(999), Duration::from_millis(7)]
+        {
+            let start = Instant::now();
+            assert_eq!(wait(Timeout::After(time)).expect(name), 0, "{name}");
+            assert!(start.elapsed() >= time, "{name}: early for {time:?}");
+
+            let end = Instant::now() + time;
+            assert_eq!(wait(Timeout::At(end)).expect(name), 0, "{name}");
+            assert!(Instant::now() >= end, "{name}: early for an instant {time:?} ahead");
+        }
+    }
+}
+
+#[test]
+fn zero_and_the_past_only_look() {
+    let past = Instant::now();
+    for (name, wait) in WAITS {
+        for timeout in [Timeout::After(Duration::ZERO), Timeout::At(past)] {
+            assert_eq!(wait(timeout).expect(name), 0, "{name} with {timeout:?}");
+        }
+    }
+}
+
+/// A wait this long must neither fail nor come back at once as if it were none: what is ready ends it.
+#[test]
+fn the_longest_times_wait_for_what_comes() {
+    let far = Duration::from_secs(100 * 365 * 24 * 3600);
+    let mut timeouts = vec![
+        Timeout::Never,
+        Timeout::After(Duration::MAX),
+        Timeout::After(Duration::from_secs(u64::MAX)),
+        Timeout::After(Duration::from_secs(25 * 24 * 3600)),
+    ];
+    timeouts.extend(Instant::now().checked_add(far).map(Timeout::At));
+    for timeout in timeouts {
+        let (near, far) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        std::thread::scope(|scope| {
+            let (started, start) = std::sync::mpsc::channel();
+            let waiter = scope.spawn(move || {
+                started.send(()).expect("the test is there");
+                let mut fds = [PollFd::of(&far, Events::IN)];
+                (poll(&mut fds, timeout), fds[0].revents())
+            });
+            start.recv().expect("the waiter runs");
+            (&near).write_all(b"x").expect("written");
+            let (n, events) = waiter.join().expect("no panic");
+            assert_eq!((n.expect("polled"), events), (1, Events::IN), "{timeout:?}");
+        });
+    }
+}
+
+#[test]
+fn whatever_is_a_time_is_taken() {
+    let second = Duration::from_secs(1);
+    let now = Instant::now();
+    assert_eq!(Timeout::from(second), Timeout::After(second));
+    assert_eq!(Timeout::from(Some(second)), Timeout::After(second));
+    assert_eq!(Timeout::from(None), Timeout::Never);
+    assert_eq!(Timeout::from(now), Timeout::At(now));
+    // `None` alone says what it means, and so does each of the others.
+    let (near, _far) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let mut fds = [PollFd::of(&near, Events::OUT)];
+    assert_eq!(poll(&mut fds, None).expect("polled"), 1);
+    assert_eq!(poll(&mut fds, Some(second)).expect("polled"), 1);
+    assert_eq!(poll(&mut fds, now).expect("polled"), 1);
+}
