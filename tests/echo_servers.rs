@@ -177,7 +177,11 @@ fn a_half_closed_client_gets_its_echo(server: &str) {
 
 /// Printable bytes that differ from place to place: what is lost, doubled or moved shows.
 fn pattern(length: usize) -> Vec<u8> {
-    (b' '..=b'~').cycle().zip(0..length).map(|(byte, at)| if at % 89 == 0 { b'#' } else { byte }).collect()
+    (b' '..=b'~')
+        .cycle()
+        .zip(0..length)
+        .map(|(byte, at)| if at % 89 == 0 { b'#' } else { byte })
+        .collect()
 }
 
 const LARGE: usize = 16 << 20;
@@ -200,7 +204,7 @@ fn sixteen_mebibytes_read_late(server: &str) {
 
 fn a_client_that_never_reads_is_stopped(server: &str) {
     const ROOM: usize = 32 << 20;
-    let mut server = Program::example(server, &["--timeout", "1"]);
+    let mut server = Program::example(server, &["--timeout", "2"]);
     let address = server.listening().parse().expect("HOST:PORT");
     let mut client = connect(address);
     let sender = thread::spawn(move || {
@@ -290,7 +294,10 @@ fn bytes_that_are_no_text_stay_on_one_line(server: &str) {
     let name = client.local_addr().expect("a connected socket");
     exchange(&mut client, b"\xFF\n\x1B[2J\xC3 \"\xE4\xBD\xA0\"\0");
     let line = server.wait_for(|line| line.starts_with("received "));
-    assert_eq!(line, format!("received \\xff\\n\\u{{1b}}[2J\\xc3 \"\u{4F60}\"\\u{{0}} from {name}"));
+    assert_eq!(
+        line,
+        format!("received \\xff\\n\\u{{1b}}[2J\\xc3 \"\u{4F60}\"\\u{{0}} from {name}")
+    );
     server.interrupt().succeeded();
 }
 

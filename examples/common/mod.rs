@@ -1,7 +1,7 @@
 //! What all programs of the book have in common: their arguments, their lines, their exit status.
 //!
 //! Each program takes its own copy (`#[path = "../common/mod.rs"] mod common;`) and uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod place;
 mod say;
@@ -27,7 +27,7 @@ pub struct ServerArguments {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: Place,
     /// Quiet time after which the server ends
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds, allow_negative_numbers = true)]
     pub timeout: Duration,
 }
 
@@ -49,7 +49,7 @@ pub fn arguments<A: Parser>() -> A {
         let text = error.to_string();
         let paragraph = text.lines().take_while(|line| !line.trim().is_empty());
         let line = paragraph.map(str::trim).collect::<Vec<_>>().join(" ");
-        Say::plain().problem(format_args!("{line} (--help shows what there is)"));
+        Say::plain().problem(format_args!("{line} (see --help)"));
         process::exit(2);
     })
 }

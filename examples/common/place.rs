@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use readysock::sockopt::{self, ReuseAddr};
 use readysock::{Addr, Socket, Type, UnixAddr};
 
 use super::explain;
@@ -36,7 +35,8 @@ impl FromStr for Place {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(Place::Address(address.into()));
         }
-        let parts = text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains(':'));
+        let parts =
+            text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains(':'));
         match parts.map(|(host, port)| (host, port.parse())) {
             Some((host, Ok(port))) => Ok(Place::Host(host.into(), port)),
             Some((_, Err(_))) => Err("the port is a number from 0 to 65535".into()),
@@ -90,7 +90,7 @@ pub fn listen(place: &Place) -> io::Result<Listener> {
     place.first(|address| {
         let socket = Socket::new(address.domain(), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
-        sockopt::set(&socket, ReuseAddr, true)?;
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReuseAddr, &true)?;
         socket.bind(address).map_err(|error| listen_problem(place, &error))?;
         let file = SocketFile::of(address)?;
         socket.listen(BACKLOG).map_err(|error| listen_problem(place, &error))?;

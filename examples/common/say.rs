@@ -22,11 +22,9 @@ impl Say {
     /// Says what happened. That nobody reads on (`| head`) comes back as an error that
     /// [`finish`](super::finish) takes for a quiet end.
     pub fn line(self, line: impl Display) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{}{line}", self.prefix).map_err(|error| {
-            match error.kind() {
-                ErrorKind::BrokenPipe => ErrorKind::BrokenPipe.into(),
-                _ => super::explain("cannot write to standard output", &error, ""),
-            }
+        writeln!(io::stdout().lock(), "{}{line}", self.prefix).map_err(|error| match error.kind() {
+            ErrorKind::BrokenPipe => ErrorKind::BrokenPipe.into(),
+            _ => super::explain("cannot write to standard output", &error, ""),
         })
     }
 

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -40,20 +40,37 @@ impl Program {
         Self::start(Command::new(example(name)).args(arguments))
     }
 
+    /// Starts an example that nobody reads from after its first line, as before `| head -n 1`.
+    #[track_caller]
+    pub fn head(name: &str, arguments: &[&str]) -> (String, Self) {
+        let (mut program, stdout) = Self::spawn(Command::new(example(name)).args(arguments));
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        program.stdout.push(line.trim_end().to_owned());
+        (line.trim_end().to_owned(), program)
+    }
+
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (mut program, stdout) = Self::spawn(command);
         let (sender, lines) = mpsc::channel();
-        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        // Threads, because a program that nobody reads from would stop at a full pipe.
+        // A thread, because a program that nobody reads from would stop at a full pipe.
         thread::spawn(move || {
-            for line in stdout.split(b'\n').map_while(Result::ok) {
+            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
                 if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                     break;
                 }
             }
         });
+        program.lines = lines;
+        program
+    }
+
+    #[track_caller]
+    fn spawn(command: &mut Command) -> (Self, ChildStdout) {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let stdout = child.stdout.take().expect("a pipe");
         let mut pipe = child.stderr.take().expect("a pipe");
         let (sender, stderr) = mpsc::channel();
         thread::spawn(move || {
@@ -63,7 +80,8 @@ impl Program {
         });
         let name = Path::new(command.get_program()).file_name().unwrap_or_default();
         let name = name.to_string_lossy().into_owned();
-        Self { name, child, lines, stdout: Vec::new(), stderr }
+        let (_, no_lines) = mpsc::channel();
+        (Self { name, child, lines: no_lines, stdout: Vec::new(), stderr }, stdout)
     }
 
     /// The next line of its standard output.
@@ -112,7 +130,8 @@ impl Program {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).expect("a running child");
+        let id = i32::try_from(self.child.id()).expect("a process number");
+        kill(Pid::from_raw(id), signal).expect("a running child");
     }
 
     /// As Ctrl-C does, and then the end of it.
@@ -120,11 +139,6 @@ impl Program {
     pub fn interrupt(self) -> Ended {
         self.signal(Signal::SIGINT);
         self.end()
-    }
-
-    /// Nobody reads its standard output any more.
-    pub fn close_stdout(&mut self) {
-        self.lines = mpsc::channel().1;
     }
 
     /// Waits until it ends by itself.
