@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::io::{self, BufRead, BufReader, Read};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -20,9 +20,8 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Program {
     name: String,
     child: Child,
-    lines: Receiver<String>,
-    stdout: Vec<String>,
-    stderr: Receiver<String>,
+    stdout: Lines,
+    stderr: Lines,
 }
 
 /// A program that has ended: all it said, and how.
@@ -46,23 +45,14 @@ impl Program {
         let (mut program, stdout) = Self::spawn(Command::new(example(name)).args(arguments));
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).expect("a line");
-        program.stdout.push(line.trim_end().to_owned());
+        program.stdout.seen.push(line.trim_end().to_owned());
         (line.trim_end().to_owned(), program)
     }
 
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
         let (mut program, stdout) = Self::spawn(command);
-        let (sender, lines) = mpsc::channel();
-        // A thread, because a program that nobody reads from would stop at a full pipe.
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                    break;
-                }
-            }
-        });
-        program.lines = lines;
+        program.stdout = Lines::of(stdout);
         program
     }
 
@@ -71,30 +61,17 @@ impl Program {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = child.stdout.take().expect("a pipe");
-        let mut pipe = child.stderr.take().expect("a pipe");
-        let (sender, stderr) = mpsc::channel();
-        thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = pipe.read_to_end(&mut bytes);
-            sender.send(String::from_utf8_lossy(&bytes).into_owned())
-        });
+        let stderr = Lines::of(child.stderr.take().expect("a pipe"));
         let name = Path::new(command.get_program()).file_name().unwrap_or_default();
         let name = name.to_string_lossy().into_owned();
-        let (_, no_lines) = mpsc::channel();
-        (Self { name, child, lines: no_lines, stdout: Vec::new(), stderr }, stdout)
+        (Self { name, child, stdout: Lines::of(io::empty()), stderr }, stdout)
     }
 
     /// The next line of its standard output.
     #[track_caller]
     pub fn line(&mut self) -> String {
-        match self.lines.recv_timeout(PATIENCE) {
-            Ok(line) => {
-                self.stdout.push(line.clone());
-                line
-            }
-            Err(RecvTimeoutError::Timeout) => panic!("{} says nothing; {}", self.name, self.said()),
-            Err(RecvTimeoutError::Disconnected) => panic!("{} ended; {}", self.name, self.said()),
-        }
+        let next = self.stdout.next(Instant::now() + PATIENCE);
+        next.unwrap_or_else(|problem| panic!("{} {problem}; {}", self.name, self.said()))
     }
 
     /// Waits for a line that is as asked for.
@@ -116,17 +93,19 @@ impl Program {
         }
     }
 
+    /// The next line of its standard error.
+    #[track_caller]
+    pub fn problem(&mut self) -> String {
+        let next = self.stderr.next(Instant::now() + PATIENCE);
+        next.unwrap_or_else(|problem| panic!("{}: stderr {problem}; {}", self.name, self.said()))
+    }
+
     /// A server's first line, without `listening on `.
     #[track_caller]
     pub fn listening(&mut self) -> String {
         let line = self.line();
         let address = line.strip_prefix("listening on ");
         address.unwrap_or_else(|| panic!("{}: first line is {line:?}", self.name)).to_owned()
-    }
-
-    #[track_caller]
-    pub fn port(&mut self) -> SocketAddr {
-        self.listening().parse().expect("HOST:PORT")
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -141,27 +120,61 @@ impl Program {
         self.end()
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself. What it said is what came, also what a test has waited for.
     #[track_caller]
     pub fn end(mut self) -> Ended {
         let deadline = Instant::now() + PATIENCE;
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let ended = loop {
-            match self.lines.recv_timeout(left()) {
-                Ok(line) => self.stdout.push(line),
-                Err(RecvTimeoutError::Disconnected) => break self.stderr.recv_timeout(left()).ok(),
-                Err(RecvTimeoutError::Timeout) => break None,
-            }
-        };
-        let Some(stderr) = ended else { panic!("{} does not end; {}", self.name, self.said()) };
+        if !(self.stdout.end(deadline) && self.stderr.end(deadline)) {
+            panic!("{} does not end; {}", self.name, self.said());
+        }
         let status = self.child.wait().expect("a child of ours");
-        let stderr = stderr.lines().map(str::to_owned).collect();
-        Ended { stdout: std::mem::take(&mut self.stdout), stderr, status }
+        let [stdout, stderr] =
+            [&mut self.stdout, &mut self.stderr].map(|it| mem::take(&mut it.seen));
+        Ended { stdout, stderr, status }
     }
 
     fn said(&self) -> String {
-        let tail = self.stdout.iter().rev().take(20).rev();
-        format!("its last lines:\n{}", tail.map(|line| format!("  {line}\n")).collect::<String>())
+        let last = |lines: &Lines| lines.seen[lines.seen.len().saturating_sub(20)..].join("\n  ");
+        format!("its last lines:\n  {}\n  {}", last(&self.stdout), last(&self.stderr))
+    }
+}
+
+/// One pipe of a program, read by a thread: one that nobody reads would stop it when it is full.
+struct Lines {
+    arriving: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Lines {
+    fn of(pipe: impl Read + Send + 'static) -> Self {
+        let (sender, arriving) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { arriving, seen: Vec::new() }
+    }
+
+    fn next(&mut self, deadline: Instant) -> Result<String, &'static str> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let line = self.arriving.recv_timeout(left).map_err(|error| match error {
+            RecvTimeoutError::Timeout => "says nothing",
+            RecvTimeoutError::Disconnected => "has ended",
+        })?;
+        self.seen.push(line.clone());
+        Ok(line)
+    }
+
+    /// Reads on to the end; whether that came in time.
+    fn end(&mut self, deadline: Instant) -> bool {
+        loop {
+            if let Err(problem) = self.next(deadline) {
+                return problem == "has ended";
+            }
+        }
     }
 }
 
