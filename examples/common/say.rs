@@ -19,13 +19,10 @@ impl Say {
         Self { prefix }
     }
 
-    /// Says what happened. That nobody reads on (`| head`) comes back as an error that
-    /// [`finish`](super::finish) takes for a quiet end.
+    /// Says what happened. An error here is no socket's: it has a text and no errno.
     pub fn line(self, line: impl Display) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{}{line}", self.prefix).map_err(|error| match error.kind() {
-            ErrorKind::BrokenPipe => ErrorKind::BrokenPipe.into(),
-            _ => super::explain("cannot write to standard output", &error, ""),
-        })
+        writeln!(io::stdout().lock(), "{}{line}", self.prefix)
+            .map_err(|error| super::explain("cannot write to standard output", &error, ""))
     }
 
     /// Says on standard error what went wrong. (`eprintln!` would panic where that is closed.)
@@ -34,7 +31,7 @@ impl Say {
     }
 }
 
-/// The error of a closed standard output has no errno: a socket's broken pipe has one.
+/// Whether it was [`Say::line`] that failed, because nobody reads on (`| head`). A socket's broken pipe has an errno.
 pub(super) fn nobody_listens(error: &io::Error) -> bool {
     error.kind() == ErrorKind::BrokenPipe && error.raw_os_error().is_none()
 }
