@@ -37,8 +37,8 @@ use crate::sys::addr::RawAddr;
 /// ```
 ///
 /// Names of hosts are not resolved; [`std::net::ToSocketAddrs`] does that.
-#[doc = man_page!("ip", 7)]
-#[doc = man_page!("unix", 7)]
+#[doc = concat!(man_page!("ip", 7))]
+#[doc = concat!(man_page!("unix", 7))]
 #[doc(alias = "sockaddr")]
 #[doc(alias = "sockaddr_storage")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -117,8 +117,8 @@ impl fmt::Debug for OtherAddr {
 impl fmt::Display for OtherAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_bytes().len() {
-            0 => f.write_str("(no address)"),
-            len => write!(f, "(family {}, {len} bytes)", i32::from(self.family())),
+            0 => f.pad("(no address)"),
+            len => f.pad(&format!("(family {}, {len} bytes)", i32::from(self.family()))),
         }
     }
 }

@@ -94,6 +94,7 @@ mod man;
 mod sys;
 
 pub mod byte_order;
+pub mod sockopt;
 
 mod addr;
 mod fd_set;

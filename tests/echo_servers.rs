@@ -164,8 +164,9 @@ fn a_client_that_resets_ends_only_itself(server: &str) {
 fn a_half_closed_client_gets_its_echo(server: &str) {
     let (mut server, address) = serve(server);
     let mut client = connect(address);
-    let sent = pattern(100_000);
-    client.write_all(&sent).expect("room in the server");
+    // More than the sockets hold: at the end of the stream most of the echo is still in the queue.
+    let sent = pattern(LARGE);
+    client.write_all(&sent).expect("the server takes all of it");
     client.shutdown(Shutdown::Write).expect("a connected socket");
     let mut echo = Vec::new();
     client.read_to_end(&mut echo).expect("the echo, then the end of the stream");
@@ -262,6 +263,13 @@ fn out_of_descriptors_the_others_wait(server: &str) {
     }
     // While nobody goes, they do not all fit.
     assert!(server.problem().starts_with("cannot accept: "));
+    // Nor does the server try again at each turn.
+    let mut echo = [0; 8];
+    clients[0].read_exact(&mut echo).expect("the echo of the first");
+    for _ in 0..10 * CLIENTS {
+        exchange(&mut clients[0], b"patience");
+    }
+    clients[0].write_all(b"patience").expect("room for a message");
     // Each that goes makes room for the next.
     for (number, mut client) in clients.into_iter().enumerate() {
         let mut echo = [0; 8];
@@ -272,9 +280,7 @@ fn out_of_descriptors_the_others_wait(server: &str) {
     let ended = server.interrupt();
     assert!(ended.status.success());
     let full = ended.stderr.iter().filter(|line| line.starts_with("cannot accept: ")).count();
-    assert!(full == ended.stderr.len() && full <= CLIENTS, "{ended:#?}");
-    let turns = ended.stdout.iter().filter(|line| line.starts_with("waiting")).count();
-    assert!(turns < CLIENTS * 10, "{turns} turns for {CLIENTS} clients: it spun");
+    assert!(full == ended.stderr.len() && full <= CLIENTS, "{:#?}", ended.stderr);
 }
 
 fn an_out_of_band_byte_ends_only_its_sender(server: &str) {

@@ -135,6 +135,30 @@ fn a_client_whose_server_fails_it_says_so() {
 }
 
 #[test]
+fn an_echo_in_pieces_is_put_together() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let client = Program::example(CLIENT, &["--connect", &address]);
+    let mut streams: Vec<TcpStream> =
+        (0..4).map(|_| listener.accept().expect("a client").0).collect();
+    let mut texts = Vec::new();
+    for message in ["This is the message", "It will be sent", "in parts "] {
+        for stream in &mut streams {
+            let text = format!("{message} version {}", texts.len() + 1);
+            stream.set_nodelay(true).expect("a TCP socket");
+            stream.read_exact(&mut vec![0; text.len()]).expect("the whole message");
+            for byte in text.as_bytes() {
+                stream.write_all(&[*byte]).expect("room for a byte");
+            }
+            texts.push(text);
+        }
+    }
+    let lines = client.end().succeeded();
+    let received = lines.iter().filter_map(|line| Some(line.split_once(" received ")?.1));
+    assert_eq!(received.collect::<Vec<_>>(), texts);
+}
+
+#[test]
 fn any_time_is_taken_or_refused() {
     for server in SERVERS {
         for short in ["0", "0.0", "1e-300", "0.01"] {
