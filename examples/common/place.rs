@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use readysock::sockopt::{self, ReuseAddr};
 use readysock::{Addr, Socket, Type, UnixAddr};
 
 use super::explain;
@@ -90,7 +91,7 @@ pub fn listen(place: &Place) -> io::Result<Listener> {
     place.first(|address| {
         let socket = Socket::new(address.domain(), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
-        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReuseAddr, &true)?;
+        sockopt::set(&socket, ReuseAddr, true)?;
         socket.bind(address).map_err(|error| listen_problem(place, &error))?;
         let file = SocketFile::of(address)?;
         socket.listen(BACKLOG).map_err(|error| listen_problem(place, &error))?;
