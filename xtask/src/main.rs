@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod mutants;
 mod readme;
 mod steps;
 
@@ -22,12 +23,14 @@ enum Chore {
     Bench(bench::Arguments),
     /// Run what a change must pass: the same here, before a merge, and on the CI machine
     Ci(ci::Arguments),
+    Mutants(mutants::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Bench(arguments) => bench::run(&arguments, root()),
         Chore::Ci(arguments) => ci::run(&arguments, root()),
+        Chore::Mutants(arguments) => mutants::run(&arguments, root()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
