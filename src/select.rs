@@ -220,7 +220,6 @@ impl Ready {
     }
 
     /// Makes the call, and leaves here what it found: nothing, if it failed.
-    #[inline]
     fn fill(
         &mut self,
         asked: [&FdSet<'_>; 3],
@@ -233,7 +232,6 @@ impl Ready {
         result.map(|_| self.count())
     }
 
-    #[inline]
     fn call(
         &mut self,
         asked: [&FdSet<'_>; 3],

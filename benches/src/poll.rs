@@ -3,6 +3,7 @@
 use std::cell::UnsafeCell;
 use std::ffi::{c_long, c_ulong};
 use std::hint::black_box;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr;
 use std::rc::Rc;
@@ -120,6 +121,21 @@ pub fn call(fixture: &Fixture, wait: Wait) -> Cases<'_> {
         rustix::event::poll(&mut fds, black_box(timespec.as_ref())).expect("polled") as u64
     }));
 
+    cases
+}
+
+/// The call alone, and ours through a pointer: what it costs where the compiler does not make it part of its caller.
+#[must_use]
+pub fn call_not_inlined(fixture: &Fixture, wait: Wait) -> Cases<'_> {
+    let mut cases = call(fixture, wait);
+    cases.retain(|case| case.who != OURS);
+
+    let mut fds = ours(fixture);
+    let timeout = Timeout::from(wait.duration());
+    let call: fn(&mut [PollFd<'_>], Timeout) -> io::Result<usize> = black_box(poll);
+    cases.push(Case::new(OURS, move || {
+        call(&mut fds, *black_box(&timeout)).expect("polled") as u64
+    }));
     cases
 }
 

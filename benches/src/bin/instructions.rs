@@ -55,6 +55,8 @@ fn main() -> io::Result<()> {
         for wait in Wait::EACH {
             let task = wait.name();
             measure(task, n, poll::call(&fixture, wait), "libc");
+            let task = format!("{task} not inlined");
+            measure(&task, n, poll::call_not_inlined(&fixture, wait), "libc");
         }
         measure("poll and walk: 1 ready", n, poll::walk(&fixture), "C idiom");
         measure("PollSet: 1 ready", n, poll_set::wait(&fixture), "C idiom");
