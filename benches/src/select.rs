@@ -22,6 +22,8 @@ unsafe extern "C" {
 
 // Not a `const`: that would be made anew, and dropped, at each use.
 static NONE: FdSet<'static> = FdSet::new();
+/// Ours, by `select` instead of `select_into`.
+const SELECT: &str = "readysock, select";
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 fn sum(ready: &Ready) -> u64 {
@@ -67,7 +69,7 @@ pub fn kept(fixture: &Fixture) -> Cases<'_> {
     }));
 
     let set = FdSet::from_iter(fixture.fds());
-    cases.push(Case::new("readysock, select", move || {
+    cases.push(Case::new(SELECT, move || {
         sum(&select(&set, &NONE, &NONE, Duration::ZERO).expect("selected"))
     }));
 
@@ -111,6 +113,19 @@ pub fn kept(fixture: &Fixture) -> Cases<'_> {
     cases
 }
 
+/// As [`kept`], and each turn has an answer of its own.
+#[must_use]
+pub fn own_answer(fixture: &Fixture) -> Cases<'_> {
+    let mut cases = kept(fixture);
+    cases.retain(|case| case.who != OURS);
+    for case in &mut cases {
+        if case.who == SELECT {
+            case.who = OURS;
+        }
+    }
+    cases
+}
+
 /// Each turn makes the set from a list, calls and walks. The answer is the sum of the numbers that are ready.
 #[must_use]
 pub fn rebuilt(fixture: &Fixture) -> Cases<'_> {
@@ -127,7 +142,7 @@ pub fn rebuilt(fixture: &Fixture) -> Cases<'_> {
     }));
 
     let fds: Vec<_> = fixture.fds().collect();
-    cases.push(Case::new("readysock, select", move || {
+    cases.push(Case::new(SELECT, move || {
         let set = FdSet::from_iter(fds.iter().copied());
         sum(&select(&set, &NONE, &NONE, Duration::ZERO).expect("selected"))
     }));

@@ -70,6 +70,8 @@ fn main() -> io::Result<()> {
             measure(&task, n, select::rebuilt(&fixture), "C idiom");
         }
         let fixture = Fixture::new(n, Share::One)?;
+        let task = "select with an answer each: 1 ready";
+        measure(task, n, select::own_answer(&fixture), "C idiom");
         measure("FdSet: insert all", n, fd_set::insert(&fixture), "C idiom");
         measure("FdSet: walk all", n, fd_set::iterate(&fixture), "C idiom");
     }
