@@ -166,10 +166,7 @@ pub(crate) fn ppoll(
 ) -> io::Result<usize> {
     // The kernel takes the count as 32 bits: of a longer slice it would watch the beginning, without a word.
     if u32::try_from(fds.len()).is_err() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "poll takes at most 2^32 - 1 slots: pass a shorter slice",
-        ));
+        return Err(too_many());
     }
     let slots: *mut libc::pollfd = fds.as_mut_ptr().cast();
     let mask = mask.map_or(ptr::null(), ptr::from_ref);
@@ -181,4 +178,13 @@ pub(crate) fn ppoll(
     };
     // SAFETY: `call` hands the pointer to ppoll and to nothing else, under the number that goes with it.
     unsafe { with_timespec(libc::SYS_ppoll, SYS_PPOLL_TIME64, timeout, call) }
+}
+
+#[cold]
+#[inline(never)]
+fn too_many() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "poll takes at most 2^32 - 1 slots: pass a shorter slice",
+    )
 }
