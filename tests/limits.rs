@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use readysock::{
     Events, FdSet, PollFd, PollSet, Ready, poll, pselect, select, select_into, select_once,
 };
@@ -165,7 +165,7 @@ fn not_open() {
     assert_eq!((fds[0].revents(), fds[1].revents()), (Events::NVAL, Events::empty()));
 }
 
-fn lower_limit(soft: u64) {
+fn lower_limit(soft: rlim_t) {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
     setrlimit(Resource::RLIMIT_NOFILE, soft, hard).expect("lowered");
 }

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
 /// A duplicate of `source` with the lowest number that is free from `lowest` on.
 #[track_caller]
@@ -24,7 +24,7 @@ pub fn pipe() -> (OwnedFd, OwnedFd) {
 pub fn allow(number: RawFd) -> bool {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("raising the soft limit to the hard one");
-    let enough = hard > u64::try_from(number).expect("not negative");
+    let enough = hard > rlim_t::try_from(number).expect("not negative");
     if !enough {
         super::skipped(&format!("descriptor {number} is over the hard limit of {hard}"));
     }
