@@ -90,16 +90,20 @@ mod sys;
 
 pub mod byte_order;
 
+mod addr;
 mod fd_set;
 mod poll;
 mod poll_set;
 mod select;
+mod socket;
 mod timeout;
 
+pub use addr::{Addr, Domain, OtherAddr, Protocol, Type, UnixAddr};
 pub use byte_order::{htonl, htonll, htons, ntohl, ntohll, ntohs};
 pub use fd_set::{FdSet, FdSetIter};
 pub use libc;
 pub use poll::{Events, PollFd, poll, poll_once, ppoll, ready};
 pub use poll_set::{Key, PollSet};
 pub use select::{Ready, ReadyFds, ReadyFdsIter, pselect, select, select_into, select_once};
+pub use socket::Socket;
 pub use timeout::Timeout;

@@ -211,8 +211,11 @@ fn traits() {
     assert!(seen.values().all(|times| *times == 1));
     let mut copy = set.clone();
     assert_eq!(copy, set);
-    copy.remove(&a);
-    assert_ne!(copy, set);
+    copy.remove(&b);
+    assert_ne!(copy, set, "one is the beginning of the other");
+    copy.clear();
+    copy.insert(b.as_fd());
+    assert_ne!(copy, FdSet::from_iter([a.as_fd()]), "of one length");
     assert_eq!(format!("{copy:?}"), format!("{{{}}}", b.as_raw_fd()));
     assert_eq!(format!("{:?}", copy.iter()), format!("[{}]", b.as_raw_fd()));
     assert_eq!(FdSet::default(), FdSet::new());

@@ -146,7 +146,7 @@ fn not_open() {
         for sets in [[&set, &NONE, &NONE], [&NONE, &set, &NONE], [&writable, &writable, &set]] {
             let answers = [
                 select_into(sets[0], sets[1], sets[2], &mut ready, ZERO).map(|_| Ready::new()),
-                select(sets[0], sets[1], sets[2], None),
+                select(sets[0], sets[1], sets[2], Duration::from_secs(5)),
                 select_once(sets[0], sets[1], sets[2], ZERO),
                 pselect(sets[0], sets[1], sets[2], ZERO, None),
             ];

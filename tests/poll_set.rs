@@ -31,7 +31,7 @@ fn reports_by_key_what_is_ready() {
     let mut set = PollSet::new();
     let key = set.insert(far, Events::IN);
     let idle = set.insert(idle, Events::IN);
-    assert_eq!((set.len(), set.wait(ZERO).expect("waited")), (2, 0));
+    assert_eq!((set.len(), set.is_empty(), set.wait(ZERO).expect("waited")), (2, false, 0));
     assert_eq!(set.next_ready(), None);
     near.write_all(b"x").expect("written");
     assert_eq!(set.wait(LONG).expect("waited"), 1);

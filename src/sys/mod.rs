@@ -7,9 +7,11 @@
 //! - no safe function here is sound only because of who calls it.
 #![allow(unsafe_code)]
 
+pub(crate) mod addr;
 pub(crate) mod fd_set;
 pub(crate) mod poll;
 pub(crate) mod select;
+pub(crate) mod socket;
 pub(crate) mod time;
 pub(crate) mod words;
 

@@ -3,6 +3,7 @@
 
 pub mod fds;
 pub mod isolated;
+pub mod sockets;
 
 use std::env;
 use std::ffi::OsStr;
