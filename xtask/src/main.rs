@@ -1,8 +1,12 @@
 //! The project's own chores, started as `cargo xtask NAME`.
 
+mod before_5_1;
 mod ci;
+mod cross;
+mod debian;
 mod readme;
 mod steps;
+mod suite;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,11 +24,18 @@ struct Arguments {
 enum Chore {
     /// Run what a change must pass: the same here, before a merge, and on the CI machine
     Ci(ci::Arguments),
+    /// Run the tests on other machines (32-bit, big-endian), with the oldest compiler that is supported
+    Cross(cross::Arguments),
+    /// Run a 32-bit program as on Linux before 5.1: without the system calls with 64-bit times
+    #[command(name = "before-5.1", hide = true)]
+    Before51(before_5_1::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Ci(arguments) => ci::run(&arguments, root()),
+        Chore::Cross(arguments) => cross::run(&arguments, root()),
+        Chore::Before51(arguments) => before_5_1::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
