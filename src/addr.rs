@@ -37,8 +37,8 @@ use crate::sys::addr::RawAddr;
 /// ```
 ///
 /// Names of hosts are not resolved; [`std::net::ToSocketAddrs`] does that.
-#[doc = man_page!("ip", 7)]
-#[doc = man_page!("unix", 7)]
+#[doc = concat!(man_page!("ip", 7))]
+#[doc = concat!(man_page!("unix", 7))]
 #[doc(alias = "sockaddr")]
 #[doc(alias = "sockaddr_storage")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

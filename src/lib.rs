@@ -84,11 +84,17 @@ compile_error!(
     "readysock 0.1 is for Linux only: on macOS use a Linux virtual machine, on Windows use WSL"
 );
 
+/// Its example is a doctest too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[macro_use]
 mod man;
 mod sys;
 
 pub mod byte_order;
+pub mod sockopt;
 
 mod addr;
 mod fd_set;

@@ -2,17 +2,19 @@
 
 mod connect;
 mod convert;
+mod interrupt;
 mod transfer;
 
 use std::fmt;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
+use self::interrupt::RECEIVE;
 use crate::addr::{Addr, Domain, Protocol, Type, UnixAddr};
+use crate::sockopt::{self, SoDomain};
 use crate::sys::addr::RawAddr;
 use crate::sys::socket as sys;
 
@@ -55,7 +57,7 @@ use crate::sys::socket as sys;
 ///
 /// They are the kernel's, with their errno. Every method gives `EBADF` or `ENOTSOCK` for a descriptor that is not an open
 /// socket, which `From<OwnedFd>` does not check.
-#[doc = man_page!("socket", 7)]
+#[doc = concat!(man_page!("socket", 7))]
 pub struct Socket {
     fd: OwnedFd,
 }
@@ -77,7 +79,7 @@ impl Socket {
     /// - `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT`: no such type or protocol in this domain.
     /// - `EPERM`, `EACCES`: not allowed, as [`Type::RAW`] without CAP_NET_RAW.
     /// - `EMFILE`, `ENFILE`: too many open files, in the process or in the system.
-    #[doc = man_page!("socket", 2)]
+    #[doc = concat!(man_page!("socket", 2))]
     pub fn new(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
         let protocol = protocol.map_or(0, i32::from);
         sys::socket(domain.into(), kind.into(), protocol).map(Socket::from)
@@ -98,7 +100,7 @@ impl Socket {
     ///
     /// As [`new`](Socket::new), and `EOPNOTSUPP`: not a domain of pairs; [`Domain::UNIX`] is the one everybody uses.
     #[doc(alias = "socketpair")]
-    #[doc = man_page!("socketpair", 2)]
+    #[doc = concat!(man_page!("socketpair", 2))]
     pub fn pair(
         domain: Domain,
         kind: Type,
@@ -126,8 +128,9 @@ impl Socket {
     ///   also a file that a socket left behind.
     /// - `EADDRNOTAVAIL`: not an address of this machine.
     /// - `EACCES`: a port below 1024 without CAP_NET_BIND_SERVICE, or a directory that may not be written.
-    /// - `EINVAL`: bound already, or an address of another domain (`EAFNOSUPPORT` for an Internet one).
-    #[doc = man_page!("bind", 2)]
+    /// - `EINVAL`: bound already.
+    /// - `EINVAL` or `EAFNOSUPPORT`: an address of another domain.
+    #[doc = concat!(man_page!("bind", 2))]
     pub fn bind(&self, addr: impl Into<Addr>) -> io::Result<()> {
         sys::bind(self.as_fd(), &addr.into().to_raw())
     }
@@ -152,7 +155,7 @@ impl Socket {
     /// - `EADDRINUSE`: another socket listens there. A TCP socket that was not bound gets a port here.
     /// - `EOPNOTSUPP`: a type without connections, as [`Type::DGRAM`].
     /// - `EINVAL`: connected already; a Unix socket that was not bound.
-    #[doc = man_page!("listen", 2)]
+    #[doc = concat!(man_page!("listen", 2))]
     pub fn listen(&self, backlog: i32) -> io::Result<()> {
         sys::listen(self.as_fd(), backlog)
     }
@@ -188,7 +191,7 @@ impl Socket {
     ///
     /// - A listener that poll called ready may have nothing left, when the client or another process was
     ///   faster. In a loop keep the listener non-blocking.
-    #[doc = man_page!("accept", 2)]
+    #[doc = concat!(man_page!("accept", 2))]
     #[doc(alias = "accept4")]
     pub fn accept(&self) -> io::Result<(Socket, Addr)> {
         self.accept_as(false)
@@ -209,15 +212,14 @@ impl Socket {
     /// assert!(listener.accept_nonblocking()?.0.is_nonblocking()?);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[doc = man_page!("accept", 2)]
+    #[doc = concat!(man_page!("accept", 2))]
     #[doc(alias = "SOCK_NONBLOCK")]
     pub fn accept_nonblocking(&self) -> io::Result<(Socket, Addr)> {
         self.accept_as(true)
     }
 
     fn accept_as(&self, nonblocking: bool) -> io::Result<(Socket, Addr)> {
-        let (fd, addr) =
-            self.restart(libc::SO_RCVTIMEO, || sys::accept(self.as_fd(), nonblocking))?;
+        let (fd, addr) = self.restart(RECEIVE, || sys::accept(self.as_fd(), nonblocking))?;
         Ok((Socket::from(fd), self.addr(addr)))
     }
 
@@ -245,7 +247,7 @@ impl Socket {
     ///
     /// - [`Shutdown::Read`] of a TCP socket tells the peer nothing: reads here give end of stream when the queue is empty, but
     ///   what the peer goes on to send is still taken, and read. (A Unix peer gets EPIPE.)
-    #[doc = man_page!("shutdown", 2)]
+    #[doc = concat!(man_page!("shutdown", 2))]
     #[doc(alias = "SHUT_WR")]
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         let how = match how {
@@ -267,7 +269,7 @@ impl Socket {
     /// assert_eq!(socket.local_addr()?.to_string(), "0.0.0.0:0");
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[doc = man_page!("getsockname", 2)]
+    #[doc = concat!(man_page!("getsockname", 2))]
     #[doc(alias = "getsockname")]
     pub fn local_addr(&self) -> io::Result<Addr> {
         sys::getsockname(self.as_fd()).map(Addr::from_raw)
@@ -286,7 +288,7 @@ impl Socket {
     /// # Errors
     ///
     /// - `ENOTCONN`: not connected, not yet or no longer.
-    #[doc = man_page!("getpeername", 2)]
+    #[doc = concat!(man_page!("getpeername", 2))]
     #[doc(alias = "getpeername")]
     pub fn peer_addr(&self) -> io::Result<Addr> {
         sys::getpeername(self.as_fd()).map(Addr::from_raw)
@@ -305,11 +307,10 @@ impl Socket {
     /// assert!(socket.take_error()?.is_none());
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[doc = man_page!("socket", 7)]
+    #[doc = concat!(man_page!("socket", 7))]
     #[doc(alias = "SO_ERROR")]
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        let error = sys::error(self.as_fd())?;
-        Ok(if error == 0 { None } else { Some(io::Error::from_raw_os_error(error)) })
+        sockopt::get(self, sockopt::Error)
     }
 
     /// `fcntl(2)` with O_NONBLOCK: whether calls wait, or fail with EAGAIN
@@ -327,7 +328,7 @@ impl Socket {
     /// assert_eq!(near.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[doc = man_page!("fcntl", 2)]
+    #[doc = concat!(man_page!("fcntl", 2))]
     #[doc(alias = "O_NONBLOCK")]
     #[doc(alias = "setblocking")]
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
@@ -348,7 +349,7 @@ impl Socket {
     /// assert!(!Socket::new(Domain::INET, Type::STREAM, None)?.is_nonblocking()?);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[doc = man_page!("fcntl", 2)]
+    #[doc = concat!(man_page!("fcntl", 2))]
     #[doc(alias = "O_NONBLOCK")]
     pub fn is_nonblocking(&self) -> io::Result<bool> {
         Ok(self.status()?.contains(OFlag::O_NONBLOCK))
@@ -377,7 +378,7 @@ impl Socket {
     /// # Errors
     ///
     /// - `EMFILE`: too many open files in the process.
-    #[doc = man_page!("fcntl", 2)]
+    #[doc = concat!(man_page!("fcntl", 2))]
     #[doc(alias = "F_DUPFD_CLOEXEC")]
     #[doc(alias = "dup")]
     pub fn try_clone(&self) -> io::Result<Socket> {
@@ -387,56 +388,11 @@ impl Socket {
     /// What the kernel wrote as the address of a peer.
     fn addr(&self, raw: RawAddr) -> Addr {
         // No bytes at all: a Unix peer without a name says so; on TCP data has no sender.
-        if raw.as_bytes().is_empty() && matches!(self.domain(), Ok(Domain::UNIX)) {
+        if raw.as_bytes().is_empty() && matches!(sockopt::get(self, SoDomain), Ok(Domain::UNIX)) {
             return UnixAddr::unnamed().into();
         }
         Addr::from_raw(raw)
     }
-
-    fn domain(&self) -> io::Result<Domain> {
-        sys::domain(self.as_fd()).map(Domain::from)
-    }
-
-    /// Makes a call again for as long as a signal interrupts it.
-    ///
-    /// `own_time` is the option that says how long this call may block. A signal that comes more often than that must not
-    /// keep it blocked for ever, so after the first one a clock runs.
-    #[inline]
-    fn restart<T>(&self, own_time: i32, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        match call() {
-            Err(error) if interrupted(&error) => self.restart_interrupted(own_time, call),
-            result => result,
-        }
-    }
-
-    #[cold]
-    fn restart_interrupted<T>(
-        &self,
-        own_time: i32,
-        mut call: impl FnMut() -> io::Result<T>,
-    ) -> io::Result<T> {
-        let deadline = self.own_time(own_time)?.and_then(|time| Instant::now().checked_add(time));
-        loop {
-            match call() {
-                Err(error) if interrupted(&error) => {
-                    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                        // What the kernel says when that time is over.
-                        return Err(io::Error::from_raw_os_error(libc::EAGAIN));
-                    }
-                }
-                result => return result,
-            }
-        }
-    }
-
-    /// SO_RCVTIMEO or SO_SNDTIMEO; `None` is no limit.
-    fn own_time(&self, name: i32) -> io::Result<Option<Duration>> {
-        sys::timeout(self.as_fd(), name)
-    }
-}
-
-fn interrupted(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EINTR)
 }
 
 /// The descriptor, and the addresses that can be had.

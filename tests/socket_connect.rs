@@ -151,7 +151,7 @@ fn connect_timeout_gives_up_in_time_where_the_queue_is_full() {
             for at in [false, true] {
                 let socket = Socket::new(addr.domain(), Type::STREAM, None).expect("a socket");
                 socket.set_nonblocking(nonblocking).expect("set");
-                let own_time = TimeVal::new(7, 0);
+                let own_time = TimeVal::new(7, 500_000);
                 setsockopt(&socket, sockopt::SendTimeout, &own_time).expect("SO_SNDTIMEO");
                 let start = Instant::now();
                 let timeout = if at { Timeout::At(start + SHORT) } else { Timeout::After(SHORT) };
@@ -191,7 +191,7 @@ fn a_connect_that_waits_for_room_in_the_queue_gets_it() {
         let mut waiting = fill(&addr);
         for timeout in [Timeout::After(LONG), Timeout::Never] {
             let socket = Socket::new(addr.domain(), Type::STREAM, None).expect("a socket");
-            let own_time = TimeVal::new(7, 0);
+            let own_time = TimeVal::new(7, 500_000);
             setsockopt(&socket, sockopt::SendTimeout, &own_time).expect("SO_SNDTIMEO");
             let clone = socket.try_clone().expect("clone");
             let peer = addr.clone();

@@ -54,7 +54,7 @@ open_number! {
     /// assert_eq!(libc::c_int::from(Domain::INET), libc::AF_INET);
     /// ```
     ///
-    #[doc = man_page!("address_families", 7)]
+    #[doc = concat!(man_page!("address_families", 7))]
     #[doc(alias = "PF_INET")]
     Domain {
         /// IPv4. C: `AF_INET`.
@@ -80,7 +80,7 @@ open_number! {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    #[doc = man_page!("socket", 2)]
+    #[doc = concat!(man_page!("socket", 2))]
     Type {
         /// A stream of bytes, without boundaries: TCP. C: `SOCK_STREAM`.
         #[doc(alias = "SOCK_STREAM")]
@@ -107,7 +107,7 @@ open_number! {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    #[doc = man_page!("protocols", 5)]
+    #[doc = concat!(man_page!("protocols", 5))]
     Protocol {
         /// TCP. C: `IPPROTO_TCP`.
         #[doc(alias = "IPPROTO_TCP")]

@@ -39,7 +39,7 @@ const ROOM: usize = 108;
 /// - A path longer than 107 bytes is refused here and not cut. Long directories happen: temporary ones,
 ///   containers, build trees.
 /// - An abstract name has no permissions: every process of the network namespace can connect to it.
-#[doc = man_page!("unix", 7)]
+#[doc = concat!(man_page!("unix", 7))]
 #[doc(alias = "sockaddr_un")]
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UnixAddr(Name);
@@ -233,10 +233,19 @@ impl fmt::Display for UnixAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.width().is_some() {
             // As std's addresses do, so that columns are columns.
-            return f.pad(&self.to_string());
+            f.pad(&format!("unix:{}", Text(&self.0)))
+        } else {
+            write!(f, "unix:{}", Text(&self.0))
         }
-        f.write_str("unix:")?;
-        match &self.0 {
+    }
+}
+
+/// What stands behind `unix:`.
+struct Text<'a>(&'a Name);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
             Name::Unnamed => f.write_str(UNNAMED),
             Name::Abstract(name) => write!(f, "@{}", Escaped(name.as_slice())),
             Name::Pathname(path) => match path.as_slice() {

@@ -4,7 +4,8 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use super::{Socket, interrupted};
+use super::Socket;
+use super::interrupt::{SEND, interrupted};
 use crate::addr::Addr;
 use crate::poll::{Events, PollFd, poll};
 use crate::sys::addr::RawAddr;
@@ -48,7 +49,7 @@ impl Socket {
     ///
     /// - A connect to a port of this machine where nobody listens can succeed, when the system happens to choose that same
     ///   port for our end: TCP then connects the socket with itself.
-    #[doc = man_page!("connect", 2)]
+    #[doc = concat!(man_page!("connect", 2))]
     pub fn connect(&self, addr: impl Into<Addr>) -> io::Result<()> {
         let addr = addr.into();
         let raw = addr.to_raw();
@@ -62,7 +63,7 @@ impl Socket {
     /// where there was nothing to go on with (a Unix listener's full queue) it begins again.
     #[cold]
     fn connect_interrupted(&self, addr: &Addr, raw: &RawAddr) -> io::Result<()> {
-        let result = self.restart(libc::SO_SNDTIMEO, || sys::connect(self.as_fd(), raw));
+        let result = self.restart(SEND, || sys::connect(self.as_fd(), raw));
         match result.as_ref().err().and_then(io::Error::raw_os_error) {
             // It ended between the two calls. POSIX has this answer; TCP on Linux answers 0.
             Some(libc::EISCONN) => Ok(()),
@@ -99,7 +100,7 @@ impl Socket {
     ///
     /// - After `TimedOut` TCP goes on trying, and may yet connect: drop the socket. A second attempt on it fails with
     ///   `EALREADY`.
-    #[doc = man_page!("connect", 2)]
+    #[doc = concat!(man_page!("connect", 2))]
     pub fn connect_timeout(
         &self,
         addr: impl Into<Addr>,
@@ -138,7 +139,7 @@ impl Socket {
     /// poll cannot wait for that: it calls a Unix socket that is not connected ready. A blocking connect can, and
     /// SO_SNDTIMEO limits it.
     fn wait_for_room(&self, addr: &RawAddr, deadline: Option<Instant>) -> io::Result<()> {
-        let before = self.own_time(libc::SO_SNDTIMEO)?;
+        let before = self.own_time(SEND)?;
         let _time = RestoreTime { socket: self, time: before };
         self.set_nonblocking(false)?;
         loop {
@@ -146,7 +147,7 @@ impl Socket {
             if left == Some(Duration::ZERO) {
                 return Err(timed_out());
             }
-            sys::set_timeout(self.as_fd(), libc::SO_SNDTIMEO, left)?;
+            self.set_own_time(SEND, left)?;
             match sys::connect(self.as_fd(), addr) {
                 Err(error) if interrupted(&error) => {}
                 Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}
@@ -189,6 +190,6 @@ struct RestoreTime<'a> {
 impl Drop for RestoreTime<'_> {
     fn drop(&mut self) {
         // The kernel takes back what it gave.
-        let _ = sys::set_timeout(self.socket.as_fd(), libc::SO_SNDTIMEO, self.time);
+        let _ = self.socket.set_own_time(SEND, self.time);
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::AsFd;
 
 use super::Socket;
+use super::interrupt::{RECEIVE, SEND};
 use crate::addr::Addr;
 use crate::poll::{Events, PollFd, poll};
 use crate::sys::socket as sys;
@@ -35,11 +36,11 @@ impl Socket {
     ///
     /// There are no flags: MSG_NOSIGNAL is always set, and some of the others would let the kernel use the bytes
     /// after the call.
-    #[doc = man_page!("send", 2)]
+    #[doc = concat!(man_page!("send", 2))]
     #[inline]
     #[must_use = "fewer bytes may have gone than were given: use the count, or send_all"]
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.restart(libc::SO_SNDTIMEO, || sys::send(self.as_fd(), bytes))
+        self.restart(SEND, || sys::send(self.as_fd(), bytes))
     }
 
     /// `send(2)` until every byte is taken; on a non-blocking socket it waits for room with [`poll`].
@@ -63,7 +64,7 @@ impl Socket {
     /// As [`send`](Socket::send); `EAGAIN` only of a blocking socket, whose SO_SNDTIMEO is over. After an error an unknown
     /// part of the bytes has gone, and of what the kernel took nobody knows whether it arrived: give the connection up. Who
     /// needs the count calls `send` in a loop.
-    #[doc = man_page!("send", 2)]
+    #[doc = concat!(man_page!("send", 2))]
     #[doc(alias = "sendall")]
     pub fn send_all(&self, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
@@ -101,12 +102,12 @@ impl Socket {
     /// # Traps
     ///
     /// - A connected TCP socket ignores the address.
-    #[doc = man_page!("sendto", 2)]
+    #[doc = concat!(man_page!("sendto", 2))]
     #[doc(alias = "sendto")]
     #[must_use = "of a stream, fewer bytes may have gone than were given"]
     pub fn send_to(&self, bytes: &[u8], addr: impl Into<Addr>) -> io::Result<usize> {
         let addr = addr.into().to_raw();
-        self.restart(libc::SO_SNDTIMEO, || sys::send_to(self.as_fd(), bytes, &addr))
+        self.restart(SEND, || sys::send_to(self.as_fd(), bytes, &addr))
     }
 
     /// `recv(2)`: receives into the buffer, and says how many bytes. Restarts after EINTR.
@@ -134,14 +135,14 @@ impl Socket {
     /// - `ECONNRESET`: the peer has reset the connection.
     /// - `ECONNREFUSED`: of a connected UDP socket, nobody listened for what was sent.
     /// - `ENOTCONN`: a stream that is not connected.
-    #[doc = man_page!("recv", 2)]
+    #[doc = concat!(man_page!("recv", 2))]
     #[inline]
     #[must_use = "only so many bytes of the buffer are new; of a stream, 0 is its end"]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Err(empty_buffer());
         }
-        self.restart(libc::SO_RCVTIMEO, || sys::recv(self.as_fd(), buffer))
+        self.restart(RECEIVE, || sys::recv(self.as_fd(), buffer))
     }
 
     /// `recvmsg(2)`: receives a datagram: its length in the buffer, whether it was cut to fit, and its sender. Restarts after
@@ -167,7 +168,7 @@ impl Socket {
     /// # Errors
     ///
     /// As [`recv`](Socket::recv).
-    #[doc = man_page!("recv", 2)]
+    #[doc = concat!(man_page!("recv", 2))]
     #[doc(alias = "recvfrom")]
     #[doc(alias = "recvmsg")]
     #[doc(alias = "MSG_TRUNC")]
@@ -177,7 +178,7 @@ impl Socket {
             return Err(empty_buffer());
         }
         let (len, truncated, addr) =
-            self.restart(libc::SO_RCVTIMEO, || sys::recv_from(self.as_fd(), buffer))?;
+            self.restart(RECEIVE, || sys::recv_from(self.as_fd(), buffer))?;
         Ok((len, truncated, self.addr(addr)))
     }
 }
@@ -202,9 +203,7 @@ impl Read for &Socket {
         let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or(slices.len());
         match slices.get_mut(first..) {
             None | Some([]) => Ok(0),
-            Some(slices) => {
-                self.restart(libc::SO_RCVTIMEO, || sys::recv_vectored(self.as_fd(), slices))
-            }
+            Some(slices) => self.restart(RECEIVE, || sys::recv_vectored(self.as_fd(), slices)),
         }
     }
 }
@@ -220,7 +219,7 @@ impl Write for &Socket {
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or(slices.len());
         let slices = slices.get(first..).unwrap_or_default();
-        self.restart(libc::SO_SNDTIMEO, || sys::send_vectored(self.as_fd(), slices))
+        self.restart(SEND, || sys::send_vectored(self.as_fd(), slices))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -63,3 +63,25 @@ impl RawAddr {
         usize::try_from(self.len).ok().and_then(|len| self.bytes.get(..len)).unwrap_or(&self.bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_beyond_the_memory_is_not_believed() {
+        let (value, addr) = RawAddr::written_by(|_, len| {
+            *len += 72;
+            Ok(*len)
+        })
+        .expect("nothing fails");
+        assert_eq!((value, addr.len()), (200, 128));
+        assert_eq!(addr.as_bytes().len(), CAPACITY);
+    }
+
+    #[test]
+    fn what_is_beyond_the_capacity_is_left_out() {
+        let addr = RawAddr::concat(&[&[1; 100], &[2; 100]]);
+        assert_eq!(addr.as_bytes(), [&[1; 100][..], &[2; 28]].concat());
+    }
+}

@@ -12,6 +12,7 @@ pub(crate) mod fd_set;
 pub(crate) mod poll;
 pub(crate) mod select;
 pub(crate) mod socket;
+pub(crate) mod sockopt;
 pub(crate) mod time;
 pub(crate) mod words;
 

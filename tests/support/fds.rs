@@ -56,11 +56,11 @@ fn takes_long_sets() -> bool {
     // SAFETY: this process has one thread, and the child makes system calls only.
     match unsafe { fork() }.expect("a child") {
         ForkResult::Child => {
-            // SAFETY: three sets of nfds bits, of which two are absent, and no mask; the child ends here.
-            unsafe {
-                libc::syscall(libc::SYS_pselect6, 4096, set.as_mut_ptr(), none, none, &zero, none);
-                libc::_exit(0)
-            }
+            let set = set.as_mut_ptr();
+            // SAFETY: three sets of nfds bits, of which two are absent, and no mask.
+            unsafe { libc::syscall(libc::SYS_pselect6, 4096, set, none, none, &zero, none) };
+            // SAFETY: it ends this process, which has nothing to clean up.
+            unsafe { libc::_exit(0) }
         }
         ForkResult::Parent { child } => {
             let works = matches!(waitpid(child, None).expect("its end"), WaitStatus::Exited(_, 0));

@@ -3,6 +3,8 @@
 
 pub mod fds;
 pub mod isolated;
+pub mod options;
+pub mod process;
 pub mod sockets;
 
 use std::env;

@@ -4,6 +4,7 @@ mod before_5_1;
 mod ci;
 mod cross;
 mod debian;
+mod mutants;
 mod readme;
 mod steps;
 mod suite;
@@ -29,6 +30,7 @@ enum Chore {
     /// Run a 32-bit program as on Linux before 5.1: without the system calls with 64-bit times
     #[command(name = "before-5.1", hide = true)]
     Before51(before_5_1::Arguments),
+    Mutants(mutants::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Chore::Ci(arguments) => ci::run(&arguments, root()),
         Chore::Cross(arguments) => cross::run(&arguments, root()),
         Chore::Before51(arguments) => before_5_1::run(&arguments),
+        Chore::Mutants(arguments) => mutants::run(&arguments, root()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,33 @@
+//! Sockets of std on loopback to read options of, and what an error must be.
+
+use std::ffi::c_int;
+use std::fmt::Debug;
+use std::io::{self, ErrorKind};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+
+/// Both ends of a TCP connection.
+pub fn tcp() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (client, listener.accept().unwrap().0)
+}
+
+/// A UDP socket, bound.
+pub fn udp() -> UdpSocket {
+    UdpSocket::bind("127.0.0.1:0").unwrap()
+}
+
+/// It was found before the call: no errno, and a text that says what to do (`hint` is part of it).
+#[track_caller]
+pub fn assert_refused<T: Debug>(result: io::Result<T>, hint: &str) {
+    let error = result.expect_err("refused");
+    assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::InvalidInput, None), "{error}");
+    assert!(error.to_string().contains(hint), "{error}");
+}
+
+/// It is the kernel's, with one of these numbers.
+#[track_caller]
+pub fn assert_errno<T: Debug>(result: io::Result<T>, errno: &[c_int]) {
+    let error = result.expect_err("an error of the kernel's");
+    assert!(error.raw_os_error().is_some_and(|e| errno.contains(&e)), "{error}");
+}
