@@ -39,6 +39,18 @@ fn the_answer_outlives_what_it_names() {
     assert_eq!(ready.writable().iter().collect::<Vec<_>>(), [number]);
 }
 
+/// A stream is an `AsFd`, and so can be given away where a reference was meant: it is closed on return.
+#[test]
+fn a_stream_passed_by_value_is_closed() {
+    let (near, mut far) = UnixStream::pair().expect("a pair");
+    let (mut set, ready) = (FdSet::new(), Ready::new());
+    assert!(!set.contains(&near) && !set.remove(&near) && !ready.readable().contains(&near));
+    far.write_all(b"x").expect("by reference it stays open");
+    assert!(!set.contains(near));
+    let error = far.write_all(b"x").expect_err("its peer is gone");
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+}
+
 #[test]
 fn the_answer_is_walked_from_both_ends() {
     let pairs: Vec<_> = (0..40).map(|_| UnixStream::pair().expect("a pair")).collect();
