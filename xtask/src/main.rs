@@ -1,5 +1,6 @@
 //! The project's own chores, started as `cargo xtask NAME`.
 
+mod bench;
 mod ci;
 mod mutants;
 mod readme;
@@ -19,6 +20,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    Bench(bench::Arguments),
     /// Run what a change must pass: the same here, before a merge, and on the CI machine
     Ci(ci::Arguments),
     Mutants(mutants::Arguments),
@@ -26,6 +28,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
+        Chore::Bench(arguments) => bench::run(&arguments, root()),
         Chore::Ci(arguments) => ci::run(&arguments, root()),
         Chore::Mutants(arguments) => mutants::run(&arguments, root()),
     };

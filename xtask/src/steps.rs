@@ -45,7 +45,7 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", shown(command)).into()) }
 }
 
-fn shown(command: &Command) -> String {
+pub(crate) fn shown(command: &Command) -> String {
     let environment = command
         .get_envs()
         .filter_map(|(name, value)| Some(format!("{}={:?} ", name.display(), value?)));
