@@ -37,7 +37,7 @@ use crate::timeout::{Timeout, restart};
 /// # Errors
 ///
 /// - `EBADF`: a descriptor in a set is not open, or is negative. It does not say which one;
-///   [`poll`](crate::poll) does.
+///   [`poll`](fn@crate::poll) does.
 /// - `ENOMEM`: the kernel has no memory for its tables.
 ///
 /// # Traps

@@ -12,7 +12,7 @@ use super::time::{SYS_PPOLL_TIME64, Timespec, with_timespec};
 use super::{SIGSET_BYTES, cvt_count};
 use crate::poll::Events;
 
-/// `struct pollfd`: a descriptor to watch, what to watch it for, and what [`poll`](crate::poll) found.
+/// `struct pollfd`: a descriptor to watch, what to watch it for, and what [`poll`](fn@crate::poll) found.
 ///
 /// The descriptor is borrowed for `'fd`: it cannot be closed while the slot exists. A slot is switched off by
 /// [`set_enabled`](PollFd::set_enabled): poll(2) then passes over it, and it keeps its place and its descriptor.
@@ -107,7 +107,7 @@ impl<'fd> PollFd<'fd> {
         self.raw.events = events.bits();
     }
 
-    /// What the last [`poll`](crate::poll) found: of the events asked for, and of ERR, HUP and NVAL, which are reported
+    /// What the last [`poll`](fn@crate::poll) found: of the events asked for, and of ERR, HUP and NVAL, which are reported
     /// unasked. Empty before the first call, and after a call that failed.
     #[inline]
     #[must_use]
