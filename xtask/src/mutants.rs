@@ -121,6 +121,8 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
         // The time limit is for mutants that loop: the tests take seconds.
         command.current_dir(root).args(["mutants", "--timeout=45", "--colors=never", "--output"]);
         command.arg(&output);
+        // Most of the time goes into linking, and nobody debugs these programs.
+        command.envs([("CARGO_PROFILE_DEV_DEBUG", "0"), ("CARGO_PROFILE_TEST_DEBUG", "0")]);
         for file in group.files {
             command.args(["--file", file]);
         }
