@@ -22,7 +22,7 @@ fn in_slot(
 ) -> io::Result<(usize, Events)> {
     let mut fds = [PollFd::new(fd, asked)];
     let n = call(&mut fds)?;
-    assert_eq!(fds[0].events(), asked, "what was asked for stays");
+    assert!(fds[0].events() == asked || !fds[0].is_enabled(), "what was asked for stays");
     Ok((n, fds[0].revents()))
 }
 
