@@ -15,7 +15,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
 
 use support::process::{PATIENCE, Program, by_connection, example};
-use support::skipped;
+use support::{program, skipped};
 
 macro_rules! on_both_servers {
     ($($test:ident)*) => {
@@ -254,8 +254,10 @@ fn five_hundred_at_once(server: &str) {
 fn out_of_descriptors_the_others_wait(server: &str) {
     const CLIENTS: usize = 30;
     // 20: the three standard ones, the listener, the signals, and what is left for clients.
+    let server = program(example(server));
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 20; exec \"$0\" --timeout 1000"]).arg(example(server));
+    command.args(["-c", "ulimit -n 20; exec \"$@\" --timeout 1000", "sh"]);
+    command.arg(server.get_program()).args(server.get_args());
     let mut server = Program::start(&mut command);
     let address = server.listening().parse().expect("HOST:PORT");
     let mut clients: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(address)).collect();

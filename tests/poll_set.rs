@@ -321,7 +321,7 @@ struct Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(support::cases(300)))]
 
     /// Any sequence of operations, over real sockets, against a model with a map from key to source.
     #[test]

@@ -83,17 +83,16 @@ fn deadline_under_a_timer() {
     let _timer = every_20_ms();
     for (name, wait) in RESTARTING {
         for at in [false, true] {
-            // Never early; late at most because the machine was busy, and not three times in a row.
-            let late = (0..3).all(|_| {
+            // Never early. A machine that is too busy may deliver one signal for several, and end late.
+            let as_meant = (0..10).any(|_| {
                 let (before, start) = (handled(), Instant::now());
                 let timeout = if at { Timeout::At(start + WAIT) } else { Timeout::After(WAIT) };
                 assert_eq!(wait(timeout).expect(name), 0, "{name}");
                 let elapsed = start.elapsed();
                 assert!(elapsed >= WAIT, "{name}, {timeout:?}: early, after {elapsed:?}");
-                assert!(handled() > before + 1, "{name}: signals came, and did not end the wait");
-                elapsed >= 2 * WAIT
+                handled() > before + 1 && elapsed < 2 * WAIT
             });
-            assert!(!late, "{name}: the time began again after each signal");
+            assert!(as_meant, "{name}: not once in ten did signals come and the wait end in time");
         }
     }
 }

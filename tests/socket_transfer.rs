@@ -12,6 +12,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 use readysock::{Addr, Events, PollFd, Socket, Type, UnixAddr, libc, poll};
 use support::sockets::{LONG, errno, now, pair, tcp, tcp_pair, udp, unix, unix_listener, wait};
+use support::{emulated, skipped};
 
 #[track_caller]
 fn refused_empty_buffer<T: Debug>(result: io::Result<T>) {
@@ -356,6 +357,9 @@ fn slices_go_in_one_message_and_come_in_one() {
     // A datagram of no slices is one, too.
     let (near, far) = pair(Type::DGRAM);
     assert_eq!((&near).write_vectored(&[]).expect("write"), 0);
+    if emulated() && now(&far, Events::IN).is_empty() {
+        return skipped("a datagram of no slices: the emulator does not send it");
+    }
     assert_eq!(far.recv(&mut [0; 8]).expect("recv"), 0);
 }
 

@@ -7,7 +7,7 @@ use std::{env, fs, process};
 
 use crate::bench;
 use crate::readme;
-use crate::steps::{self, Outcome, Step};
+use crate::steps::{self, Outcome, Step, target};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -106,10 +106,6 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-
-fn target(root: &Path) -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |path| root.join(path))
 }
 
 fn package(root: &Path) -> Step {
