@@ -21,6 +21,9 @@ use crate::sys::time::Timespec;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
+/// There is no number that means "for ever" and none that is negative: `poll(&mut fds, -1)` does not compile. A time is
+/// passed by value and stays as it is; in C, select(2) changes its `timeval` on Linux and leaves it alone elsewhere.
+///
 /// # How exact it is
 ///
 /// Times go to the kernel in nanoseconds: nothing is rounded to milliseconds, nothing wraps after
