@@ -82,13 +82,15 @@ fn unequal() {
     (&near).write_all(b"x").expect("written");
     let high = numbered(&far, high_number());
     let sets = [FdSet::from_iter([far.as_fd()]), FdSet::from_iter([high.as_fd()]), FdSet::new()];
-    for (read, write) in [(0, 1), (1, 0), (1, 2), (2, 1), (0, 2), (2, 0)] {
-        let ready = select(&sets[read], &sets[write], &sets[2], ZERO).expect("selected");
-        assert_eq!(ready.readable().len(), sets[read].len(), "read is set {read}");
-        assert_eq!(ready.writable().len(), sets[write].len(), "write is set {write}");
-        assert_eq!(ready.count(), sets[read].len() + sets[write].len());
-        for fd in &sets[write] {
-            assert!(ready.writable().contains(fd));
+    for (name, call) in SELECTS {
+        for (read, write) in [(0, 1), (1, 0), (1, 2), (2, 1), (0, 2), (2, 0)] {
+            let ready = call([&sets[read], &sets[write], &sets[2]], ZERO).expect(name);
+            assert_eq!(ready.readable().len(), sets[read].len(), "{name}: read is set {read}");
+            assert_eq!(ready.writable().len(), sets[write].len(), "{name}: write is set {write}");
+            assert_eq!(ready.count(), sets[read].len() + sets[write].len());
+            for fd in &sets[write] {
+                assert!(ready.writable().contains(fd));
+            }
         }
     }
     // A descriptor in two sets that is ready for both counts twice.
