@@ -89,6 +89,9 @@ compile_error!(
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(doctest)]
+mod must_not_compile;
+
 #[macro_use]
 mod man;
 mod sys;

@@ -66,10 +66,11 @@ fn what_a_socket_is() {
 
 #[test]
 fn error_is_none_then_some_then_none() {
-    let (socket, nobody) = (udp(), udp());
+    // Taken, so that nobody else gets the port, and deaf to all but its own peer.
+    let (socket, deaf) = (udp(), udp());
+    deaf.connect(udp().local_addr().unwrap()).unwrap();
     assert!(sockopt::get(&socket, sockopt::Error).unwrap().is_none());
-    socket.connect(nobody.local_addr().unwrap()).unwrap();
-    drop(nobody);
+    socket.connect(deaf.local_addr().unwrap()).unwrap();
     socket.send(b"?").unwrap();
     let error = sockopt::get(&socket, sockopt::Error).unwrap().expect("refused");
     assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
