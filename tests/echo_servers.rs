@@ -38,6 +38,7 @@ on_both_servers! {
     five_hundred_at_once
     out_of_descriptors_the_others_wait
     an_out_of_band_byte_ends_only_its_sender
+    an_out_of_band_byte_and_the_end_at_once_close_once
     bytes_that_are_no_text_stay_on_one_line
     quiet_ends_it
 }
@@ -296,6 +297,21 @@ fn an_out_of_band_byte_ends_only_its_sender(server: &str) {
     let ended = server.interrupt();
     assert!(ended.status.success());
     assert_eq!(ended.stderr, [format!("{gone}: sent an out-of-band byte, which has no echo")]);
+}
+
+fn an_out_of_band_byte_and_the_end_at_once_close_once(server: &str) {
+    let (mut server, address) = serve(server);
+    for _ in 0..20 {
+        let client = connect(address);
+        send(client.as_raw_fd(), b"!", MsgFlags::MSG_OOB).expect("room");
+    }
+    server.wait_for_lines("closing ", 20);
+    exchange(&mut connect(address), b"after");
+    server.wait_for_lines("closing ", 1);
+    let closed = by_connection(&server.interrupt().stdout);
+    let closings =
+        |lines: &Vec<String>| lines.iter().filter(|line| *line == "closing CLIENT").count();
+    assert!(closed.iter().all(|(_, lines)| closings(lines) == 1), "{closed:#?}");
 }
 
 fn bytes_that_are_no_text_stay_on_one_line(server: &str) {

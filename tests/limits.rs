@@ -131,6 +131,20 @@ fn above_the_table() {
     );
     assert!(!one.readable().contains(nobody) && !one.writable().contains(nobody));
     read.clear();
+
+    // The word next to those the kernel looks at, when the one before it holds several answers.
+    let beyond = [64, 128, 256, 512, 1024, 4000].map(|number| {
+        // SAFETY: as above; the process has a handful of descriptors, and these numbers are not among them.
+        unsafe { BorrowedFd::borrow_raw(number) }
+    });
+    let is_beyond = |fd: &BorrowedFd| select(&FdSet::from_iter([*fd]), &NONE, &NONE, ZERO).is_ok();
+    let beyond = beyond.into_iter().find(is_beyond).expect("a number beyond the table");
+    let read = FdSet::from_iter([far.as_fd(), beyond]);
+    let write = FdSet::from_iter([near.as_fd(), far.as_fd(), beyond]);
+    let three = select(&read, &write, &write, ZERO).expect("selected");
+    let lens =
+        [three.readable(), three.writable(), three.exceptional()].map(|set| set.iter().count());
+    assert_eq!((three.count(), lens), (3, [1, 2, 0]), "{beyond:?}");
 }
 
 fn not_open() {

@@ -6,6 +6,7 @@ pub mod isolated;
 pub mod options;
 pub mod process;
 pub mod sockets;
+pub mod waits;
 
 use std::env;
 use std::ffi::OsStr;

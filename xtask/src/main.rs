@@ -1,6 +1,7 @@
 //! The project's own chores, started as `cargo xtask NAME`.
 
 mod before_5_1;
+mod bench;
 mod ci;
 mod cross;
 mod debian;
@@ -24,6 +25,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    Bench(bench::Arguments),
     /// Run what a change must pass: the same here, before a merge, and on the CI machine
     Ci(ci::Arguments),
     /// Run the tests on other machines (32-bit, big-endian), with the oldest compiler that is supported
@@ -37,6 +39,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
+        Chore::Bench(arguments) => bench::run(&arguments, root()),
         Chore::Ci(arguments) => ci::run(&arguments, root()),
         Chore::Cross(arguments) => cross::run(&arguments, root()),
         Chore::Before51(arguments) => before_5_1::run(&arguments),
