@@ -5,9 +5,9 @@
 
 use std::env::consts::ARCH;
 use std::error::Error;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::fs;
 
 use clap::ValueEnum;
 
