@@ -63,7 +63,7 @@ impl Place {
             Place::Host(host, port) => (host.as_str(), *port)
                 .to_socket_addrs()
                 .map_err(|error| {
-                    let what = format_args!("cannot find the host {host}");
+                    let what = format!("cannot find the host {host}");
                     explain(what, &error, "; check the name, or give the number")
                 })?
                 .map(Addr::from)

@@ -235,9 +235,9 @@ unsafe fn setsockopt(
 ///
 /// let socket = UdpSocket::bind("127.0.0.1:0")?;
 /// let one = 1_i32.to_ne_bytes();
-/// // SAFETY: to IP_RECVTTL the bytes are an int, and an int is plain data.
-/// unsafe { sockopt::set_bytes(&socket, libc::IPPROTO_IP, libc::IP_RECVTTL, &one) }?;
-/// assert_eq!(sockopt::get_int(&socket, libc::IPPROTO_IP, libc::IP_RECVTTL)?, 1);
+/// // SAFETY: to IP_RECVTOS the bytes are an int, and an int is plain data.
+/// unsafe { sockopt::set_bytes(&socket, libc::IPPROTO_IP, libc::IP_RECVTOS, &one) }?;
+/// assert_eq!(sockopt::get_int(&socket, libc::IPPROTO_IP, libc::IP_RECVTOS)?, 1);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
