@@ -77,19 +77,31 @@
 //! ```
 #![doc = concat!(man_page!("getsockopt", 2))]
 
+mod codec;
+mod enums;
+mod linger;
+mod peer;
 mod table;
+mod tcp_info;
+mod text;
 mod value;
 
+pub mod ip;
+pub mod ipv6;
 pub mod socket;
 pub mod tcp;
+pub mod udp;
 
 use std::ffi::c_int;
 use std::io;
 use std::os::fd::AsFd;
 
+pub use self::enums::{PathMtu, TcpState, TimestampFlags};
+pub use self::linger::Linger;
+pub use self::peer::Credentials;
 pub use self::socket::*;
 pub use self::table::{Direction, OptionInfo, table};
-pub use self::value::{GetValue, Linger, SetValue};
+pub use self::value::{GetValue, SetValue};
 use crate::sys::sockopt as sys;
 pub use crate::sys::sockopt::set_bytes;
 
