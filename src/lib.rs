@@ -84,6 +84,11 @@ compile_error!(
     "readysock 0.1 is for Linux only: on macOS use a Linux virtual machine, on Windows use WSL"
 );
 
+/// Its example is a doctest too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[macro_use]
 mod man;
 mod sys;

@@ -128,7 +128,8 @@ impl Socket {
     ///   also a file that a socket left behind.
     /// - `EADDRNOTAVAIL`: not an address of this machine.
     /// - `EACCES`: a port below 1024 without CAP_NET_BIND_SERVICE, or a directory that may not be written.
-    /// - `EINVAL`: bound already, or an address of another domain (`EAFNOSUPPORT` for an Internet one).
+    /// - `EINVAL`: bound already.
+    /// - `EINVAL` or `EAFNOSUPPORT`: an address of another domain.
     #[doc = concat!(man_page!("bind", 2))]
     pub fn bind(&self, addr: impl Into<Addr>) -> io::Result<()> {
         sys::bind(self.as_fd(), &addr.into().to_raw())

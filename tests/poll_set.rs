@@ -124,6 +124,11 @@ fn disabled_loses_its_event_and_set_events_masks_it() {
     assert_eq!(set.wait(LONG).expect("waited"), 3);
     assert!(set.set_events(keys[1], Events::empty()));
     assert!(taken(&mut set).contains(&(keys[1], Events::HUP)));
+
+    // Asked for as well, it comes once and not never.
+    assert_eq!(set.wait(LONG).expect("waited"), 3);
+    assert!(set.set_events(keys[1], Events::ERR | Events::HUP | Events::NVAL));
+    assert!(taken(&mut set).contains(&(keys[1], Events::HUP)));
 }
 
 #[test]

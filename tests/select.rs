@@ -137,6 +137,9 @@ fn the_answer_is_walked_from_both_ends() {
     let all: FdSet<'_> = pairs.iter().flat_map(|(a, b)| [a.as_fd(), b.as_fd()]).collect();
     let ready = select(&NONE, &all, &NONE, LONG).expect("selected");
     let numbers: Vec<_> = all.iter().map(|fd| fd.as_raw_fd()).collect();
+    assert_ne!(ready, Ready::new());
+    let shown = format!("{:?}", ready.writable());
+    assert_eq!(shown, format!("{numbers:?}").replace('[', "{").replace(']', "}"));
     assert_eq!(ready.writable().iter().len(), 80);
     assert!(ready.writable().iter().eq(numbers.iter().copied()));
     assert!(ready.writable().iter().rev().eq(numbers.iter().rev().copied()));

@@ -3,8 +3,9 @@
 mod support;
 
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{
@@ -22,6 +23,7 @@ fn main() {
         ("a_restarted_wait_keeps_its_deadline_under_a_timer", deadline_under_a_timer),
         ("a_wait_that_does_not_restart_gives_the_first_signal_back", first_signal_comes_back),
         ("a_restarted_wait_for_ever_is_ended_by_what_comes", never_goes_on),
+        ("an_error_after_an_interruption_is_no_interruption", error_after_interruption),
         ("a_mask_lets_a_pending_signal_in_for_the_wait_only", pending_signal),
         ("what_is_ready_goes_before_a_pending_signal", ready_goes_first),
         ("without_a_mask_a_blocked_signal_stays_out", no_mask),
@@ -119,7 +121,6 @@ fn never_goes_on() {
             unsafe { nix::libc::write(fd, b"x".as_ptr().cast(), 1) };
         }
     }
-    use std::os::fd::AsRawFd;
     let (near, far) = UnixStream::pair().expect("a pair");
     FD.store(usize::try_from(near.as_raw_fd()).expect("open"), Ordering::Relaxed);
     let _timer = every_20_ms();
@@ -131,6 +132,35 @@ fn never_goes_on() {
     assert_eq!(poll(&mut fds, None).expect("polled"), 1);
     assert_eq!(fds[0].revents(), Events::IN);
     assert!(handled() >= 3);
+}
+
+/// The signal handler closes the descriptor: what the restarted call says then is an error like any other.
+fn error_after_interruption() {
+    static FD: AtomicI32 = AtomicI32::new(-1);
+    extern "C" fn close(_: i32) {
+        // SAFETY: close(2) may be called in a handler; the test does not use the number again. (-1 is nobody's.)
+        unsafe { nix::libc::close(FD.swap(-1, Ordering::Relaxed)) };
+    }
+    for into in [false, true] {
+        let (near, _far) = UnixStream::pair().expect("a pair");
+        let number = near.into_raw_fd();
+        FD.store(number, Ordering::Relaxed);
+        // SAFETY: it stays open until the call is interrupted, which is what this is about; nothing else is opened here.
+        let near = unsafe { BorrowedFd::borrow_raw(number) };
+        let read = FdSet::from_iter([near]);
+        let _timer = every_20_ms();
+        let action = SigAction::new(SigHandler::Handler(close), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler calls close(2) and touches an atomic, nothing else.
+        unsafe { sigaction(Signal::SIGUSR1, &action) }.expect("a handler");
+        let mut ready = Ready::new();
+        let error = if into {
+            select_into(&read, &NONE, &NONE, &mut ready, None).map(drop)
+        } else {
+            select(&read, &NONE, &NONE, None).map(drop)
+        };
+        assert_eq!(error.expect_err("closed").raw_os_error(), Some(nix::libc::EBADF));
+        assert_eq!(ready.count(), 0);
+    }
 }
 
 fn blocked() -> SigSet {

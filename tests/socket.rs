@@ -264,3 +264,15 @@ fn ipv6_where_there_is_one() {
     client.send_all(b"x").expect("send");
     assert_eq!(server.recv(&mut [0; 8]).expect("recv"), 1);
 }
+
+#[test]
+fn bind_takes_one_address_and_of_its_own_domain() {
+    let socket = udp();
+    assert_eq!(errno(socket.bind(([127, 0, 0, 1], 0))), libc::EINVAL, "bound already");
+    let taken = socket.local_addr().expect("its address");
+    let other = || Socket::new(Domain::INET, Type::DGRAM, None).expect("a UDP socket");
+    assert_eq!(errno(other().bind(taken)), libc::EADDRINUSE);
+    assert_eq!(errno(other().bind(([192, 0, 2, 1], 0))), libc::EADDRNOTAVAIL);
+    assert_eq!(errno(other().bind((Ipv6Addr::LOCALHOST, 0))), libc::EAFNOSUPPORT);
+    assert_eq!(errno(unix(Type::DGRAM).bind(([127, 0, 0, 1], 0))), libc::EINVAL);
+}

@@ -125,10 +125,13 @@ fn signals(action: i32, socket: &impl AsRawFd) -> Timer {
     timer
 }
 
+fn handled() -> usize {
+    HANDLED.load(Ordering::Relaxed)
+}
+
 #[track_caller]
 fn interrupted() {
-    let handled = HANDLED.load(Ordering::Relaxed);
-    assert!(handled >= 5, "it did not wait: {handled} signals");
+    assert!(handled() >= 5, "it did not wait: {} signals", handled());
 }
 
 fn listener(domain: Domain) -> (Socket, Addr) {
@@ -248,11 +251,11 @@ const TIME: Duration = Duration::from_millis(100);
 fn ends_in_time(name: &str, mut call: impl FnMut() -> io::Result<()>) -> io::Error {
     let mut last = None;
     for _ in 0..3 {
-        let start = Instant::now();
+        let (before, start) = (handled(), Instant::now());
         let error = call().expect_err(name);
         let elapsed = start.elapsed();
         assert!(elapsed >= TIME, "{name}: early, after {elapsed:?}");
-        interrupted();
+        assert!(handled() > before, "{name}: no signal came");
         if elapsed < 3 * TIME {
             return error;
         }

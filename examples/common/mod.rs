@@ -1,7 +1,7 @@
 //! What all programs of the book have in common: their arguments, their lines, their exit status.
 //!
 //! Each program takes its own copy (`#[path = "../common/mod.rs"] mod common;`) and uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod place;
 mod say;
@@ -12,23 +12,24 @@ use std::process::{self, ExitCode};
 use std::thread;
 use std::time::Duration;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{Command, CommandFactory, FromArgMatches, Parser};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use readysock::Socket;
 
 pub use self::place::{Listener, Place, connect, listen};
 pub use self::say::{Say, Text};
 
 /// What every server is told.
-#[derive(clap::Args)]
-pub struct ServerArguments {
+#[derive(Parser)]
+struct ServerArguments {
     /// Where to listen: HOST:PORT or unix:PATH; port 0 lets the system choose
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    pub listen: Place,
+    listen: Place,
     /// Quiet time after which the server ends
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
-    pub timeout: Duration,
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds, allow_negative_numbers = true)]
+    timeout: Duration,
 }
 
 /// How a server came to its end; both are success.
@@ -38,10 +39,30 @@ pub enum Ended {
     Interrupted,
 }
 
+/// A server's program: its arguments, its listener, its first line, and then `serve` until it ends.
+pub fn server(
+    about: &'static str,
+    serve: fn(&Socket, &SignalFd, Duration, Say) -> io::Result<Ended>,
+) -> ExitCode {
+    let arguments: ServerArguments = arguments_of(ServerArguments::command().about(about));
+    let run = || {
+        let interrupts = interrupts()?;
+        let listener = listen(&arguments.listen)?;
+        Say::plain().line(format_args!("listening on {}", listener.socket.local_addr()?))?;
+        serve(&listener.socket, &interrupts, arguments.timeout, Say::plain())
+    };
+    finish(run().map(drop))
+}
+
 /// The program's arguments. `--help` and a usage error end it here, with 0 and 2.
 pub fn arguments<A: Parser>() -> A {
-    A::try_parse().unwrap_or_else(|error| {
-        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+    arguments_of(A::command())
+}
+
+fn arguments_of<A: Parser>(command: Command) -> A {
+    let matched = command.try_get_matches().and_then(|matches| A::from_arg_matches(&matches));
+    matched.unwrap_or_else(|error| {
+        if error.kind() == ErrorKind::DisplayHelp {
             let _ = error.print(); // A reader who closed the pipe does not want it.
             process::exit(0);
         }
@@ -49,7 +70,7 @@ pub fn arguments<A: Parser>() -> A {
         let text = error.to_string();
         let paragraph = text.lines().take_while(|line| !line.trim().is_empty());
         let line = paragraph.map(str::trim).collect::<Vec<_>>().join(" ");
-        Say::plain().problem(format_args!("{line} (--help shows what there is)"));
+        Say::plain().problem(format_args!("{line} (see --help)"));
         process::exit(2);
     })
 }

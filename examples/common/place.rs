@@ -36,7 +36,8 @@ impl FromStr for Place {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(Place::Address(address.into()));
         }
-        let parts = text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains(':'));
+        let parts =
+            text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains(':'));
         match parts.map(|(host, port)| (host, port.parse())) {
             Some((host, Ok(port))) => Ok(Place::Host(host.into(), port)),
             Some((_, Err(_))) => Err("the port is a number from 0 to 65535".into()),

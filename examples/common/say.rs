@@ -1,6 +1,5 @@
 //! One event, one line.
 
-use std::error::Error;
 use std::fmt::{self, Display, Write as _};
 use std::io::{self, ErrorKind, Write as _};
 
@@ -20,15 +19,10 @@ impl Say {
         Self { prefix }
     }
 
-    /// Says what happened. That nobody reads on (`| head`) comes back as an error that
-    /// [`finish`](super::finish) takes for a quiet end.
+    /// Says what happened. An error here is no socket's: it has a text and no errno.
     pub fn line(self, line: impl Display) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{}{line}", self.prefix).map_err(|error| {
-            match error.kind() {
-                ErrorKind::BrokenPipe => io::Error::other(NobodyListens),
-                _ => super::explain("cannot write to standard output", &error, ""),
-            }
-        })
+        writeln!(io::stdout().lock(), "{}{line}", self.prefix)
+            .map_err(|error| super::explain("cannot write to standard output", &error, ""))
     }
 
     /// Says on standard error what went wrong. (`eprintln!` would panic where that is closed.)
@@ -37,20 +31,9 @@ impl Say {
     }
 }
 
-/// A type of its own, because a broken pipe may be a socket's as well.
-#[derive(Debug)]
-struct NobodyListens;
-
-impl Display for NobodyListens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nobody reads standard output any more")
-    }
-}
-
-impl Error for NobodyListens {}
-
+/// Whether it was [`Say::line`] that failed, because nobody reads on (`| head`). A socket's broken pipe has an errno.
 pub(super) fn nobody_listens(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<NobodyListens>())
+    error.kind() == ErrorKind::BrokenPipe && error.raw_os_error().is_none()
 }
 
 /// Bytes from the wire, shown on one line: what is not text, and what would move the cursor, as escapes.

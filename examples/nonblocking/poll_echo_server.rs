@@ -14,31 +14,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use nix::sys::signalfd::SignalFd;
 use readysock::{Events, PollSet, Socket};
 
-use self::common::{Ended, Say, ServerArguments};
+use self::common::{Ended, Say};
 use self::connection::{Accepted, Connection, accept};
 
-/// An echo server that waits in poll(2)
-#[derive(Parser)]
-struct Arguments {
-    #[command(flatten)]
-    server: ServerArguments,
-}
-
 fn main() -> ExitCode {
-    let Arguments { server } = common::arguments();
-    common::finish(run(&server))
-}
-
-fn run(server: &ServerArguments) -> io::Result<()> {
-    let say = Say::plain();
-    let interrupts = common::interrupts()?;
-    let listener = common::listen(&server.listen)?;
-    say.line(format_args!("listening on {}", listener.socket.local_addr()?))?;
-    serve(&listener.socket, &interrupts, server.timeout, say).map(|_| ())
+    common::server("An echo server that waits in poll(2)", serve)
 }
 
 // ANCHOR: serve

@@ -27,10 +27,10 @@ struct Arguments {
     #[arg(long, value_name = "ADDR")]
     connect: Place,
     /// How many sockets to open
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..), allow_negative_numbers = true)]
     clients: u16,
     /// How long to wait for an answer
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = common::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = common::seconds, allow_negative_numbers = true)]
     timeout: Duration,
 }
 
@@ -74,7 +74,12 @@ fn receive(socket: &Socket, length: usize, patience: Duration) -> io::Result<Vec
             return Err(io::Error::new(ErrorKind::TimedOut, "the server does not answer"));
         }
         match socket.recv(&mut echo[arrived..])? {
-            0 => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server closed too early")),
+            0 => {
+                return Err(io::Error::new(
+                    ErrorKind::UnexpectedEof,
+                    "the server closed too early",
+                ));
+            }
             more => arrived += more,
         }
     }

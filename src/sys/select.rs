@@ -44,3 +44,26 @@ pub(crate) fn pselect(
     // SAFETY: `call` hands the pointer to pselect6 and to nothing else, under the number that goes with it.
     unsafe { with_timespec(libc::SYS_pselect6, SYS_PSELECT6_TIME64, timeout, call) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody in this crate passes such a set; this file does not rely on that.
+    #[test]
+    fn a_set_that_does_not_cover_nfds_is_refused() {
+        let bits = c_int::try_from(WORD_BITS).expect("small");
+        let zero = || Some(Timespec::new(std::time::Duration::ZERO));
+        for place in 0..3 {
+            let mut word = [0; 1];
+            let mut sets = [None, None, None];
+            sets[place] = Some(&mut word[..]);
+            let error = pselect(bits + 1, sets, zero().as_mut(), None).expect_err("too short");
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "set {place}");
+
+            let mut sets = [None, None, None];
+            sets[place] = Some(&mut word[..]);
+            assert_eq!(pselect(bits, sets, zero().as_mut(), None).expect("long enough"), 0);
+        }
+    }
+}

@@ -4,6 +4,7 @@
 pub mod fds;
 pub mod isolated;
 pub mod options;
+pub mod process;
 pub mod sockets;
 
 use std::io::Write;

@@ -1,6 +1,7 @@
 //! The project's own chores, started as `cargo xtask NAME`.
 
 mod ci;
+mod mutants;
 mod readme;
 mod steps;
 
@@ -20,11 +21,13 @@ struct Arguments {
 enum Chore {
     /// Run what a change must pass: the same here, before a merge, and on the CI machine
     Ci(ci::Arguments),
+    Mutants(mutants::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Ci(arguments) => ci::run(&arguments, root()),
+        Chore::Mutants(arguments) => mutants::run(&arguments, root()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,198 @@
+//! The names and types that programs outside compile against, and what every type is.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::time::{Duration, Instant};
+
+use readysock::sockopt::{self, Direction, GetOption, Linger, OptionInfo, SetOption};
+use readysock::{
+    Addr, Domain, Events, FdSet, FdSetIter, Key, OtherAddr, PollFd, PollSet, Protocol, Ready,
+    ReadyFds, ReadyFdsIter, Socket, Timeout, Type, UnixAddr, libc,
+};
+
+fn debug_send_sync<T: Debug + Send + Sync>() {}
+fn value<T: Copy + Eq + Hash>() {}
+
+#[test]
+fn every_type_prints_and_crosses_threads() {
+    debug_send_sync::<Timeout>();
+    debug_send_sync::<FdSet<'_>>();
+    debug_send_sync::<FdSetIter<'_, '_>>();
+    debug_send_sync::<Ready>();
+    debug_send_sync::<ReadyFds>();
+    debug_send_sync::<ReadyFdsIter<'_>>();
+    debug_send_sync::<PollFd<'_>>();
+    debug_send_sync::<Events>();
+    debug_send_sync::<PollSet<TcpStream>>();
+    debug_send_sync::<Key>();
+    debug_send_sync::<Addr>();
+    debug_send_sync::<UnixAddr>();
+    debug_send_sync::<OtherAddr>();
+    debug_send_sync::<Domain>();
+    debug_send_sync::<Type>();
+    debug_send_sync::<Protocol>();
+    debug_send_sync::<Socket>();
+    debug_send_sync::<Linger>();
+    debug_send_sync::<Direction>();
+    debug_send_sync::<OptionInfo>();
+    debug_send_sync::<sockopt::SndBuf>();
+    debug_send_sync::<sockopt::tcp::NoDelay>();
+}
+
+#[test]
+fn small_values_are_values() {
+    value::<Timeout>();
+    value::<Events>();
+    value::<Key>();
+    value::<Domain>();
+    value::<Type>();
+    value::<Protocol>();
+    value::<Linger>();
+    fn compared<T: Clone + Eq + Hash>() {}
+    compared::<Addr>();
+    compared::<UnixAddr>();
+}
+
+/// A source that is passed about: what takes `impl AsFd` takes it by reference.
+#[derive(Debug)]
+struct Source(OwnedFd);
+
+impl AsFd for Source {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[test]
+fn the_waits_have_the_signatures_that_are_promised() {
+    type Select = fn(&FdSet<'_>, &FdSet<'_>, &FdSet<'_>, Duration) -> io::Result<Ready>;
+    let _: [Select; 2] = [readysock::select, readysock::select_once];
+    type SelectInto =
+        fn(&FdSet<'_>, &FdSet<'_>, &FdSet<'_>, &mut Ready, Instant) -> io::Result<usize>;
+    let _: SelectInto = readysock::select_into;
+    type Pselect = fn(
+        &FdSet<'_>,
+        &FdSet<'_>,
+        &FdSet<'_>,
+        Timeout,
+        Option<&libc::sigset_t>,
+    ) -> io::Result<Ready>;
+    let _: Pselect = readysock::pselect;
+    type Poll = fn(&mut [PollFd<'_>], Option<Duration>) -> io::Result<usize>;
+    let _: [Poll; 2] = [readysock::poll, readysock::poll_once];
+    type Ppoll = fn(&mut [PollFd<'_>], Duration, Option<&libc::sigset_t>) -> io::Result<usize>;
+    let _: Ppoll = readysock::ppoll;
+
+    // Temporaries, references and owners' borrows are all taken.
+    let (near, _far) = UnixStream::pair().expect("a pair");
+    let source = Source(near.into());
+    let mut set: FdSet<'_> = FdSet::new();
+    assert!(set.insert(source.as_fd()));
+    assert!(set.contains(&source) && set.contains(source.as_fd()));
+    let highest: Option<RawFd> = set.highest();
+    assert_eq!(highest, Some(source.as_fd().as_raw_fd()));
+    assert!(set.remove(&source));
+    let slot: PollFd<'_> = PollFd::of(&source, Events::IN);
+    assert_eq!(slot.fd().map(|fd| fd.as_raw_fd()), highest);
+    let mut owning: PollSet<Source> = PollSet::new();
+    let key: Key = owning.insert(source, Events::OUT);
+    assert_eq!(owning.wait(None).expect("waited"), 1);
+    assert_eq!(owning.next_ready(), Some((key, Events::OUT)));
+}
+
+#[test]
+fn byte_order_is_const_and_at_the_root() {
+    const PORT: u16 = readysock::htons(20000);
+    const BACK: (u16, u32, u64) = (
+        readysock::byte_order::ntohs(PORT),
+        readysock::ntohl(readysock::htonl(20000)),
+        readysock::ntohll(readysock::htonll(20000)),
+    );
+    assert_eq!((readysock::ntohs(PORT), BACK), (20000, (20000, 20000, 20000)));
+}
+
+#[test]
+fn sockets_convert_both_ways_with_those_of_std() {
+    fn there_and_back<T: From<Socket> + AsRawFd>(std: T)
+    where
+        Socket: From<T>,
+    {
+        let number = std.as_raw_fd();
+        let ours = Socket::from(std);
+        assert_eq!(ours.as_raw_fd(), number);
+        let std: T = ours.into();
+        assert_eq!(std.as_raw_fd(), number);
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    there_and_back(TcpStream::connect(listener.local_addr().expect("bound")).expect("connected"));
+    there_and_back(listener);
+    there_and_back(UdpSocket::bind("127.0.0.1:0").expect("a socket"));
+    let (near, far) = UnixStream::pair().expect("a pair");
+    there_and_back(near);
+    there_and_back(UnixDatagram::unbound().expect("a socket"));
+    there_and_back(OwnedFd::from(far));
+    let unnamed = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+    unnamed.bind(UnixAddr::unnamed()).expect("bound");
+    unnamed.listen(1).expect("listens");
+    there_and_back(UnixListener::from(unnamed));
+}
+
+#[test]
+fn a_socket_is_a_reader_and_a_writer_shared_or_not() {
+    fn copy(mut reader: impl Read, mut writer: impl Write) {
+        let mut buffer = [0; 8];
+        writer.write_all(b"x").expect("written");
+        assert_eq!(reader.read(&mut buffer).expect("read"), 1);
+    }
+    let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None).expect("a pair");
+    copy(&near, &far);
+    copy(near, far);
+}
+
+#[test]
+fn addresses_come_from_what_std_has() {
+    let internet: SocketAddr = ([127, 0, 0, 1], 80).into();
+    assert_eq!(Addr::from(internet), Addr::Internet(internet));
+    let name = UnixAddr::from_abstract_name("x").expect("short");
+    assert!(matches!(Addr::from(name.clone()), Addr::Unix(unix) if unix == name));
+    assert_eq!(name.as_abstract_name(), Some(&b"x"[..]));
+    assert!(UnixAddr::unnamed().is_unnamed());
+    let path = UnixAddr::from_pathname("/tmp/x").expect("short");
+    assert_eq!(path.as_pathname().and_then(|path| path.to_str()), Some("/tmp/x"));
+}
+
+struct Priority;
+
+impl GetOption for Priority {
+    const LEVEL: i32 = libc::SOL_SOCKET;
+    const NAME: i32 = libc::SO_PRIORITY;
+    type Value = i32;
+}
+
+impl SetOption for Priority {
+    const LEVEL: i32 = libc::SOL_SOCKET;
+    const NAME: i32 = libc::SO_PRIORITY;
+    type Value = i32;
+}
+
+#[test]
+fn options_have_their_four_forms() {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    sockopt::set(&socket, Priority, 5).expect("set");
+    assert_eq!(sockopt::get(&socket, Priority).expect("got"), 5);
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_PRIORITY);
+    sockopt::set_int(&socket, level, name, 4).expect("set");
+    assert_eq!(sockopt::get_int(&socket, level, name).expect("got"), 4);
+    let mut bytes = [0xFF; 8];
+    assert_eq!(sockopt::get_bytes(&socket, level, name, &mut bytes).expect("got"), 4);
+    assert_eq!(bytes[..4], 4_i32.to_ne_bytes());
+    assert_eq!(bytes[4..], [0; 4], "beyond the answer it is zero");
+    // SAFETY: to SO_PRIORITY the bytes are an int, and an int is plain data.
+    unsafe { sockopt::set_bytes(&socket, level, name, &3_i32.to_ne_bytes()) }.expect("set");
+    assert_eq!(sockopt::get(&socket, Priority).expect("got"), 3);
+    let _: [Linger; 3] = [Linger::Off, Linger::Abort, Linger::For(Duration::from_secs(1))];
+}
