@@ -33,11 +33,16 @@ use crate::sys::sockopt as sys;
 pub enum Linger {
     /// `close` returns at once; the kernel goes on sending what is left. C: `l_onoff = 0`.
     ///
-    /// This is how sockets start. Winsock's `SO_DONTLINGER` set to true is this value; Linux has no option of that name.
+    /// This is how sockets start. Winsock has it as an option of its own, `SO_DONTLINGER`: set to TRUE it is this value, set to FALSE it
+    /// turns lingering *on*. So it is not the way to close at once and without TIME_WAIT that it is sometimes copied for: that
+    /// is [`Abort`](Linger::Abort). Linux has no option of that name.
     #[doc(alias = "SO_DONTLINGER")]
     Off,
     /// `close` throws away what is left and resets the connection: the peer's next read fails with ECONNRESET, and
     /// this side skips TIME_WAIT. C: `l_onoff = 1, l_linger = 0`.
+    ///
+    /// What it costs: data that was sent and not yet read is lost at the peer too, and a late packet of this connection may reach the
+    /// next one on the same ports. To bind a port again after a restart, use [`ReuseAddr`](super::ReuseAddr).
     Abort,
     /// `close` blocks until what is left is sent and acknowledged, or until this much time has passed; then it
     /// goes on as [`Off`](Linger::Off) does. C: `l_onoff = 1`, and the seconds in `l_linger`.
