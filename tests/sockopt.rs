@@ -105,17 +105,6 @@ fn no_delay_is_stds() {
     assert!(!sockopt::get(&stream, NoDelay).unwrap());
 }
 
-#[test]
-fn every_row_that_can_be_read_is_known_to_the_kernel() {
-    let (stream, _peer) = tcp();
-    for row in sockopt::table().filter(|row| row.direction().can_get()) {
-        let mut bytes = [0; 64];
-        let n = sockopt::get_bytes(&stream, row.level(), row.name(), &mut bytes)
-            .unwrap_or_else(|e| panic!("{}: {e}", row.c_name()));
-        assert!(n >= 4, "{}: {n} bytes", row.c_name());
-    }
-}
-
 // ---- linger ----
 
 #[test]
@@ -246,69 +235,6 @@ fn send_buffer_decides_how_much_fits() {
     };
     let (small, large) = (fits(10_000), fits(sysctl("core/wmem_max")));
     assert!(small < large, "{small} {large}");
-}
-
-// ---- agreement with nix, both ways ----
-
-#[test]
-fn nix_reads_the_same_and_writes_the_same() {
-    use nix::sys::socket::{SockType, getsockopt, setsockopt};
-    let (stream, _peer) = tcp();
-
-    macro_rules! flag {
-        ($($option:expr, $theirs:expr;)*) => { $(
-            for value in [true, false] {
-                sockopt::set(&stream, $option, value).unwrap();
-                assert_eq!(getsockopt(&stream, $theirs).unwrap(), value, stringify!($option));
-                setsockopt(&stream, $theirs, &!value).unwrap();
-                assert_eq!(sockopt::get(&stream, $option).unwrap(), !value, stringify!($option));
-            }
-        )* };
-    }
-    flag! {
-        ReuseAddr, nix_opt::ReuseAddr;
-        KeepAlive, nix_opt::KeepAlive;
-        Broadcast, nix_opt::Broadcast;
-        NoDelay, nix_opt::TcpNoDelay;
-    }
-    for size in [0, 10_000, 65_536] {
-        sockopt::set(&stream, SndBuf, size).unwrap();
-        assert_eq!(
-            getsockopt(&stream, nix_opt::SndBuf).unwrap(),
-            sockopt::get(&stream, SndBuf).unwrap()
-        );
-        setsockopt(&stream, nix_opt::SndBuf, &(size + 4096)).unwrap();
-        assert_eq!(
-            getsockopt(&stream, nix_opt::SndBuf).unwrap(),
-            sockopt::get(&stream, SndBuf).unwrap()
-        );
-        sockopt::set(&stream, RcvBuf, size).unwrap();
-        assert_eq!(
-            getsockopt(&stream, nix_opt::RcvBuf).unwrap(),
-            sockopt::get(&stream, RcvBuf).unwrap()
-        );
-        setsockopt(&stream, nix_opt::RcvBuf, &(size + 4096)).unwrap();
-        assert_eq!(
-            getsockopt(&stream, nix_opt::RcvBuf).unwrap(),
-            sockopt::get(&stream, RcvBuf).unwrap()
-        );
-    }
-    for (ours, onoff, linger) in
-        [(Linger::For(Duration::from_secs(7)), 1, 7), (Linger::Abort, 1, 0), (Linger::Off, 0, 0)]
-    {
-        sockopt::set(&stream, SoLinger, ours).unwrap();
-        let theirs = getsockopt(&stream, nix_opt::Linger).unwrap();
-        assert_eq!((theirs.l_onoff, theirs.l_linger), (onoff, linger));
-        setsockopt(&stream, nix_opt::Linger, &libc::linger { l_onoff: 1, l_linger: 9 }).unwrap();
-        setsockopt(&stream, nix_opt::Linger, &theirs).unwrap();
-        assert_eq!(sockopt::get(&stream, SoLinger).unwrap(), ours);
-    }
-    assert_eq!(getsockopt(&stream, nix_opt::SockType).unwrap(), SockType::Stream);
-    assert_eq!(sockopt::get(&stream, SoType).unwrap(), Type::STREAM);
-    assert_eq!(
-        getsockopt(&stream, nix_opt::AcceptConn).unwrap(),
-        sockopt::get(&stream, AcceptConn).unwrap()
-    );
 }
 
 // ---- any socket, any reference ----

@@ -115,7 +115,7 @@ options! {
 
     /// `IP_MULTICAST_LOOP`: do multicast datagrams that are sent also reach this machine?
     ///
-    /// On at first. On Linux the sender's option counts; on Windows that of the receiver.
+    /// On at first. On Linux the sender's option counts; on Windows that of the receiver. What goes through the interface `lo` comes back whatever it says.
     #[doc(alias = "IP_MULTICAST_LOOP")]
     MulticastLoop = IP_MULTICAST_LOOP: bool, get set, example udp false;
 

@@ -40,7 +40,7 @@ options! {
 
     /// `SO_BUSY_POLL`: how long a blocking receive asks the network card itself before it sleeps. Since Linux 3.11.
     ///
-    /// Zero is not at all, as at first: then `/proc/sys/net/core/busy_read` holds. Rounded up to microseconds. More than it was needs CAP_NET_ADMIN: EPERM.
+    /// Zero is not at all, as at first: then `/proc/sys/net/core/busy_read` holds. Rounded up to microseconds. More than it was needs CAP_NET_ADMIN (EPERM) on older kernels; Linux 6.18 takes it from anybody.
     /// It is power and CPU time for latency; cards without NAPI, the loopback among them, ignore it.
     #[doc(alias = "SO_BUSY_POLL")]
     BusyPoll = SO_BUSY_POLL: Duration as Microseconds, "us", get set, example "no_run" udp std::time::Duration::from_micros(50);
