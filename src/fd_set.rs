@@ -8,7 +8,7 @@ use std::slice;
 use crate::sys::fd_set::{FdBits, FdWords};
 use crate::sys::words::Words;
 
-/// `fd_set`: a set of descriptors for [`select`](crate::select), which reads it and leaves it as it is.
+/// `fd_set`: a set of descriptors for [`select`](fn@crate::select), which reads it and leaves it as it is.
 ///
 /// Unlike C's, it has no end at 1024 (FD_SETSIZE): it grows. Below that it uses no heap.
 /// It borrows what it names: a descriptor cannot be closed while it is in a set.

@@ -6,6 +6,7 @@ use bitflags::bitflags;
 
 pub use crate::sys::poll::PollFd;
 use crate::sys::poll::ppoll as ppoll_call;
+use crate::sys::time::Timespec;
 use crate::timeout::{Timeout, restart};
 
 bitflags! {
@@ -158,8 +159,7 @@ impl Events {
 #[doc = concat!(man_page!("poll", 2))]
 #[inline]
 pub fn poll(fds: &mut [PollFd<'_>], timeout: impl Into<Timeout>) -> io::Result<usize> {
-    let result = restart(timeout.into(), |left| ppoll_call(fds, left, None));
-    or_clear(fds, result)
+    restart(timeout.into(), |left| call(fds, left, None))
 }
 
 /// `poll(2)`, once: EINTR comes back as [`ErrorKind::Interrupted`](io::ErrorKind::Interrupted) when a signal handler ran.
@@ -182,8 +182,7 @@ pub fn poll(fds: &mut [PollFd<'_>], timeout: impl Into<Timeout>) -> io::Result<u
 #[doc = concat!(man_page!("poll", 2))]
 #[inline]
 pub fn poll_once(fds: &mut [PollFd<'_>], timeout: impl Into<Timeout>) -> io::Result<usize> {
-    let result = ppoll_call(fds, timeout.into().timespec().as_mut(), None);
-    or_clear(fds, result)
+    call(fds, timeout.into().timespec().as_mut(), None)
 }
 
 /// `ppoll(2)`: poll with a signal mask that holds during the wait only; never restarts.
@@ -214,22 +213,25 @@ pub fn ppoll(
     timeout: impl Into<Timeout>,
     mask: Option<&libc::sigset_t>,
 ) -> io::Result<usize> {
-    let result = ppoll_call(fds, timeout.into().timespec().as_mut(), mask);
-    or_clear(fds, result)
+    call(fds, timeout.into().timespec().as_mut(), mask)
+}
+
+/// One call.
+#[inline]
+fn call(
+    fds: &mut [PollFd<'_>],
+    timeout: Option<&mut Timespec>,
+    mask: Option<&libc::sigset_t>,
+) -> io::Result<usize> {
+    ppoll_call(fds, timeout, mask).map_err(|error| clear(fds, error))
 }
 
 /// The kernel writes no answer when it refuses the call: what an earlier call found must not stay for one.
-#[inline]
-fn or_clear(fds: &mut [PollFd<'_>], result: io::Result<usize>) -> io::Result<usize> {
-    if result.is_err() {
-        clear(fds);
-    }
-    result
-}
-
 #[cold]
-fn clear(fds: &mut [PollFd<'_>]) {
+#[inline(never)]
+fn clear(fds: &mut [PollFd<'_>], error: io::Error) -> io::Error {
     fds.iter_mut().for_each(PollFd::clear_revents);
+    error
 }
 
 /// The slots that have an event, with their index: those [`poll`] counted.

@@ -302,7 +302,7 @@ impl<S: AsFd> PollSet<S> {
     ///
     /// # Errors
     ///
-    /// As [`poll_once`](crate::poll_once). After an error there are no events.
+    /// As [`poll_once`]. After an error there are no events.
     pub fn wait_once(&mut self, timeout: impl Into<Timeout>) -> io::Result<usize> {
         let timeout = timeout.into();
         self.wait_by(|array| poll_once(array, timeout))

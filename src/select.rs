@@ -37,7 +37,7 @@ use crate::timeout::{Timeout, restart};
 /// # Errors
 ///
 /// - `EBADF`: a descriptor in a set is not open, or is negative. It does not say which one;
-///   [`poll`](crate::poll) does.
+///   [`poll`](fn@crate::poll) does.
 /// - `ENOMEM`: the kernel has no memory for its tables.
 ///
 /// # Traps
@@ -220,7 +220,6 @@ impl Ready {
     }
 
     /// Makes the call, and leaves here what it found: nothing, if it failed.
-    #[inline]
     fn fill(
         &mut self,
         asked: [&FdSet<'_>; 3],
@@ -233,7 +232,6 @@ impl Ready {
         result.map(|_| self.count())
     }
 
-    #[inline]
     fn call(
         &mut self,
         asked: [&FdSet<'_>; 3],
@@ -254,33 +252,33 @@ impl Ready {
         pselect_call(nfds, sets, timeout, mask)
     }
 
+    /// Keeps of the three sets the `n` bits that the kernel reported.
+    #[inline]
+    fn keep(&mut self, n: usize) {
+        let found: usize = self.sets.iter_mut().map(ReadyFds::count).sum();
+        if found != n {
+            self.cut(n);
+        }
+    }
+
     /// Keeps the lowest words of the three sets in which the kernel reported `n` bits, and drops the rest.
     ///
     /// Above the process's descriptor table the kernel leaves the words as they were: what stands there is what
-    /// was asked, not an answer.
-    #[inline]
-    fn keep(&mut self, n: usize) {
-        let mut missing = n;
-        let mut index = 0;
-        self.sets.iter_mut().for_each(|set| set.len = 0);
-        while missing > 0 {
-            let mut more = false;
-            for set in &mut self.sets {
-                if let Some(&word) = set.words.as_slice().get(index) {
-                    more = true;
-                    if word != 0 {
-                        let bits = word.count_ones() as usize;
-                        set.len += bits;
-                        missing = missing.saturating_sub(bits);
-                    }
-                }
-            }
-            if !more {
-                break;
-            }
-            index += 1;
+    /// was asked, not an answer. (Nothing was found, or the call failed: then it is all of them.)
+    #[cold]
+    fn cut(&mut self, n: usize) {
+        let longest = self.sets.iter().map(|set| set.words.as_slice().len()).max().unwrap_or(0);
+        let (mut end, mut missing) = (0, n);
+        while missing > 0 && end < longest {
+            let words = self.sets.iter().filter_map(|set| set.words.as_slice().get(end));
+            let bits: usize = words.map(|word| word.count_ones() as usize).sum();
+            missing = missing.saturating_sub(bits);
+            end += 1;
         }
-        self.sets.iter_mut().for_each(|set| set.words.truncate(index));
+        for set in &mut self.sets {
+            set.words.truncate(end);
+            set.count();
+        }
     }
 }
 
@@ -300,12 +298,14 @@ impl Ready {
 #[derive(Clone)]
 pub struct ReadyFds {
     words: Words,
+    /// The first word with a bit in it: a walk starts there.
+    first: usize,
     len: usize,
 }
 
 impl ReadyFds {
     const fn new() -> ReadyFds {
-        ReadyFds { words: Words::new(), len: 0 }
+        ReadyFds { words: Words::new(), first: 0, len: 0 }
     }
 
     /// Takes over what is asked, as memory of `words` words for the kernel to write to; `None` for an empty set.
@@ -317,6 +317,17 @@ impl ReadyFds {
         }
         self.words.copy_from(asked.words(), words);
         Some(&mut self.words)
+    }
+
+    /// Counts the bits that are there now.
+    #[inline]
+    fn count(&mut self) -> usize {
+        let words = self.words.as_slice();
+        self.first = words.iter().position(|&word| word != 0).unwrap_or(words.len());
+        // Counting costs more than comparing with 0 on machines without an instruction for it.
+        let some = words[self.first..].iter().filter(|&&word| word != 0);
+        self.len = some.map(|word| word.count_ones() as usize).sum();
+        self.len
     }
 
     /// Whether this descriptor is ready. C: `FD_ISSET`.
@@ -333,7 +344,7 @@ impl ReadyFds {
     #[inline]
     #[must_use]
     pub fn iter(&self) -> ReadyFdsIter<'_> {
-        ReadyFdsIter { bits: self.words.bits(self.len) }
+        ReadyFdsIter { bits: self.words.bits(self.first, self.len) }
     }
 
     /// How many are ready.

@@ -78,9 +78,7 @@ impl Timeout {
         match self {
             Timeout::Never => None,
             Timeout::After(duration) => Some(Timespec::new(duration)),
-            Timeout::At(instant) => {
-                Some(Timespec::new(instant.saturating_duration_since(Instant::now())))
-            }
+            Timeout::At(instant) => Some(until(instant)),
         }
     }
 
@@ -88,43 +86,60 @@ impl Timeout {
     ///
     /// From here on the clock rules: a kernel or an emulator that writes nothing back costs one slice
     /// more, once, and not one at each interruption.
-    fn rest(self, left: Option<Timespec>) -> Timeout {
-        match (self, left) {
-            (Timeout::After(_), Some(left)) => {
+    fn rest(self, left: Timespec) -> Timeout {
+        match self {
+            Timeout::After(_) => {
                 // Beyond the clock's range is beyond anybody's patience.
                 Instant::now().checked_add(left.to_duration()).map_or(Timeout::Never, Timeout::At)
             }
-            _ => self,
+            Timeout::Never | Timeout::At(_) => self,
         }
     }
+}
+
+/// How long it is until then. Apart, as most programs never ask.
+#[inline(never)]
+fn until(instant: Instant) -> Timespec {
+    Timespec::new(instant.saturating_duration_since(Instant::now()))
 }
 
 /// Makes a call that waits, and makes it again with the time that is left as long as a signal
 /// interrupts it. The kernel writes the time left into the timespec (man 2 poll, "C library/kernel
 /// differences"), so that the ordinary case reads no clock.
-#[inline]
+// Always: what a wait costs shall not hang on how many of them a program has (cargo xtask bench --instructions).
+#[inline(always)]
 pub(crate) fn restart<T>(
     timeout: Timeout,
     mut call: impl FnMut(Option<&mut Timespec>) -> io::Result<T>,
 ) -> io::Result<T> {
-    let mut left = timeout.timespec();
-    match call(left.as_mut()) {
-        Err(error) if interrupted(&error) => restart_interrupted(timeout.rest(left), call),
-        result => result,
+    let mut left = Timespec::ZERO;
+    let memory = timeout.timespec().map(|timespec| {
+        left = timespec;
+        &mut left
+    });
+    match call(memory) {
+        Ok(found) => Ok(found),
+        Err(error) => restart_after(error, &timeout, &left, call),
     }
 }
 
+/// The rest of [`restart`]: apart, so that what every program has a copy of is short.
 #[cold]
-fn restart_interrupted<T>(
-    timeout: Timeout,
+#[inline(never)]
+fn restart_after<T>(
+    mut error: io::Error,
+    timeout: &Timeout,
+    left: &Timespec,
     mut call: impl FnMut(Option<&mut Timespec>) -> io::Result<T>,
 ) -> io::Result<T> {
-    loop {
+    let timeout = timeout.rest(*left);
+    while interrupted(&error) {
         match call(timeout.timespec().as_mut()) {
-            Err(error) if interrupted(&error) => {}
-            result => return result,
+            Ok(found) => return Ok(found),
+            Err(next) => error = next,
         }
     }
+    Err(error)
 }
 
 #[inline]
@@ -170,7 +185,7 @@ mod tests {
         #[test]
         fn what_is_left_becomes_a_deadline(left in any_duration()) {
             let before = Instant::now();
-            match Timeout::After(Duration::ZERO).rest(Some(Timespec::new(left))) {
+            match Timeout::After(Duration::ZERO).rest(Timespec::new(left)) {
                 Timeout::At(end) => prop_assert!(end >= before + left),
                 Timeout::Never => prop_assert!(before.checked_add(left).is_none()),
                 other => prop_assert!(false, "{other:?}"),
@@ -191,7 +206,7 @@ mod tests {
     #[test]
     fn an_interruption_changes_neither_never_nor_an_instant() {
         let end = Instant::now();
-        assert_eq!(Timeout::Never.rest(None), Timeout::Never);
-        assert_eq!(Timeout::At(end).rest(Some(Timespec::new(Duration::MAX))), Timeout::At(end));
+        assert_eq!(Timeout::Never.rest(Timespec::ZERO), Timeout::Never);
+        assert_eq!(Timeout::At(end).rest(Timespec::new(Duration::MAX)), Timeout::At(end));
     }
 }

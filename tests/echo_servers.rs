@@ -15,7 +15,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
 
 use support::process::{PATIENCE, Program, by_connection, example};
-use support::skipped;
+use support::{program, skipped};
 
 macro_rules! on_both_servers {
     ($($test:ident)*) => {
@@ -38,6 +38,7 @@ on_both_servers! {
     five_hundred_at_once
     out_of_descriptors_the_others_wait
     an_out_of_band_byte_ends_only_its_sender
+    an_out_of_band_byte_and_the_end_at_once_close_once
     bytes_that_are_no_text_stay_on_one_line
     quiet_ends_it
 }
@@ -253,8 +254,10 @@ fn five_hundred_at_once(server: &str) {
 fn out_of_descriptors_the_others_wait(server: &str) {
     const CLIENTS: usize = 30;
     // 20: the three standard ones, the listener, the signals, and what is left for clients.
+    let server = program(example(server));
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 20; exec \"$0\" --timeout 1000"]).arg(example(server));
+    command.args(["-c", "ulimit -n 20; exec \"$@\" --timeout 1000", "sh"]);
+    command.arg(server.get_program()).args(server.get_args());
     let mut server = Program::start(&mut command);
     let address = server.listening().parse().expect("HOST:PORT");
     let mut clients: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(address)).collect();
@@ -294,6 +297,21 @@ fn an_out_of_band_byte_ends_only_its_sender(server: &str) {
     let ended = server.interrupt();
     assert!(ended.status.success());
     assert_eq!(ended.stderr, [format!("{gone}: sent an out-of-band byte, which has no echo")]);
+}
+
+fn an_out_of_band_byte_and_the_end_at_once_close_once(server: &str) {
+    let (mut server, address) = serve(server);
+    for _ in 0..20 {
+        let client = connect(address);
+        send(client.as_raw_fd(), b"!", MsgFlags::MSG_OOB).expect("room");
+    }
+    server.wait_for_lines("closing ", 20);
+    exchange(&mut connect(address), b"after");
+    server.wait_for_lines("closing ", 1);
+    let closed = by_connection(&server.interrupt().stdout);
+    let closings =
+        |lines: &Vec<String>| lines.iter().filter(|line| *line == "closing CLIENT").count();
+    assert!(closed.iter().all(|(_, lines)| closings(lines) == 1), "{closed:#?}");
 }
 
 fn bytes_that_are_no_text_stay_on_one_line(server: &str) {

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::process::{self, Command, Stdio};
+use std::process::{self, Stdio};
 
 use nix::sys::signal::Signal;
 
@@ -222,7 +222,7 @@ fn nobody_needs_to_read_on() {
 fn a_full_disk_is_an_error() {
     for program in SERVERS.into_iter().chain([BOTH]) {
         let full = File::options().write(true).open("/dev/full").expect("Linux has it");
-        let output = Command::new(example(program)).stdin(Stdio::null()).stdout(full).output();
+        let output = support::program(example(program)).stdin(Stdio::null()).stdout(full).output();
         let output = output.expect("a program that starts");
         let line = String::from_utf8(output.stderr).expect("plain text");
         assert_eq!(output.status.code(), Some(1), "{program}: {line}");

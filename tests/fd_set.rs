@@ -81,7 +81,7 @@ fn model() {
         })
         .into();
     let all: Vec<BorrowedFd<'_>> = pool.iter().map(|fd| fd.as_fd()).chain(negative).collect();
-    proptest!(ProptestConfig::with_cases(1000), |(ops in ops())| {
+    proptest!(ProptestConfig::with_cases(support::cases(1000)), |(ops in ops())| {
         let mut set = FdSet::new();
         let mut model = BTreeSet::new();
         for op in ops {
@@ -152,7 +152,7 @@ fn both_ends() {
         prop::collection::vec(any::<bool>(), pool.len()),
         prop::collection::vec(any::<bool>(), pool.len() + 3),
     );
-    proptest!(ProptestConfig::with_cases(1000), |((members, directions) in strategy)| {
+    proptest!(ProptestConfig::with_cases(support::cases(1000)), |((members, directions) in strategy)| {
         let member = |(_, there): &(&OwnedFd, bool)| *there;
         let chosen = pool.iter().zip(members).filter(member).map(|(fd, _)| fd.as_fd());
         let set = FdSet::from_iter(chosen);

@@ -199,6 +199,70 @@ fn a_source_that_changes_its_mind_is_asked_once_a_wait() {
     assert_eq!(asked.get(), 4, "taking events asks nothing");
 }
 
+/// Nor does it have to name one of its own.
+struct Liar {
+    own: UnixStream,
+    named: Rc<UnixStream>,
+}
+
+impl AsFd for Liar {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.named.as_fd()
+    }
+}
+
+#[test]
+fn a_source_is_what_it_names() {
+    let ((quiet, _quiet), (busy, mut peer)) = (pair(), pair());
+    peer.write_all(b"x").expect("written");
+    let (quiet, busy) = (Rc::new(quiet), Rc::new(busy));
+    let mut set = PollSet::new();
+    let liar = |named: &Rc<UnixStream>| Liar { own: pair().0, named: named.clone() };
+    let keys = [&busy, &quiet, &busy].map(|named| set.insert(liar(named), Events::IN));
+    // Two of the three name the same descriptor; each gets its event.
+    assert_eq!(set.wait(LONG).expect("waited"), 2);
+    assert_eq!(taken(&mut set), [(keys[0], Events::IN), (keys[2], Events::IN)]);
+
+    // Its own, which nobody watched, hangs up at once: its peer is gone.
+    let removed = set.remove(keys[0]).expect("it is there");
+    let key = set.insert(Liar { named: Rc::new(removed.own), own: pair().0 }, Events::empty());
+    assert_eq!(set.wait(LONG).expect("waited"), 2);
+    assert!(taken(&mut set).contains(&(key, Events::HUP)));
+}
+
+/// Panics when it is asked the second time.
+struct Fragile {
+    stream: UnixStream,
+    asked: Cell<usize>,
+}
+
+impl AsFd for Fragile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        let asked = self.asked.replace(self.asked.get() + 1);
+        assert_ne!(asked, 1, "this panic is part of a test");
+        self.stream.as_fd()
+    }
+}
+
+#[test]
+fn a_source_that_panics_leaves_a_set_that_works() {
+    let mut set = PollSet::new();
+    let mut peers = Vec::new();
+    let keys = [1, 0, 2].map(|asked| {
+        let (stream, peer) = pair();
+        peers.push(peer);
+        // The second of the three panics in the second wait; the others have been asked, or are past it.
+        set.insert(Fragile { stream, asked: Cell::new(asked * 10) }, Events::OUT)
+    });
+    assert_eq!(set.wait(LONG).expect("waited"), 3);
+    let wait = std::panic::AssertUnwindSafe(|| set.wait(LONG));
+    assert!(std::panic::catch_unwind(wait).is_err(), "the panic goes to who waits");
+    assert_eq!((set.len(), set.next_ready()), (3, None), "after it there are no events");
+    assert_eq!(set.wait(LONG).expect("waited"), 3);
+    assert_eq!(taken(&mut set), keys.map(|key| (key, Events::OUT)));
+    assert!(keys.into_iter().all(|key| set.remove(key).is_some()) && set.is_empty());
+}
+
 #[test]
 fn a_negative_descriptor_is_never_ready() {
     // SAFETY: it is not -1, and a negative number is nobody's descriptor.
@@ -257,7 +321,7 @@ struct Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(support::cases(300)))]
 
     /// Any sequence of operations, over real sockets, against a model with a map from key to source.
     #[test]

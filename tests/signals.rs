@@ -3,7 +3,7 @@
 mod support;
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ fn main() {
     const CASES: &[Case] = &[
         ("a_restarted_wait_keeps_its_deadline_under_a_timer", deadline_under_a_timer),
         ("a_wait_that_does_not_restart_gives_the_first_signal_back", first_signal_comes_back),
-        ("a_restarted_wait_for_ever_is_ended_by_what_comes", never_goes_on),
+        ("the_longest_times_wait_for_what_comes", longest_times),
         ("an_error_after_an_interruption_is_no_interruption", error_after_interruption),
         ("a_mask_lets_a_pending_signal_in_for_the_wait_only", pending_signal),
         ("what_is_ready_goes_before_a_pending_signal", ready_goes_first),
@@ -83,17 +83,16 @@ fn deadline_under_a_timer() {
     let _timer = every_20_ms();
     for (name, wait) in RESTARTING {
         for at in [false, true] {
-            // Never early; late at most because the machine was busy, and not three times in a row.
-            let late = (0..3).all(|_| {
+            // Never early. A machine that is too busy may deliver one signal for several, and end late.
+            let as_meant = (0..10).any(|_| {
                 let (before, start) = (handled(), Instant::now());
                 let timeout = if at { Timeout::At(start + WAIT) } else { Timeout::After(WAIT) };
                 assert_eq!(wait(timeout).expect(name), 0, "{name}");
                 let elapsed = start.elapsed();
                 assert!(elapsed >= WAIT, "{name}, {timeout:?}: early, after {elapsed:?}");
-                assert!(handled() > before + 1, "{name}: signals came, and did not end the wait");
-                elapsed >= 2 * WAIT
+                handled() > before + 1 && elapsed < 2 * WAIT
             });
-            assert!(!late, "{name}: the time began again after each signal");
+            assert!(as_meant, "{name}: not once in ten did signals come and the wait end in time");
         }
     }
 }
@@ -101,7 +100,7 @@ fn deadline_under_a_timer() {
 fn first_signal_comes_back() {
     let _timer = every_20_ms();
     for (name, wait) in ONCE {
-        for timeout in [Timeout::Never, Timeout::After(Duration::from_secs(3600))] {
+        for timeout in long_timeouts() {
             let before = handled();
             let error = wait(timeout).expect_err(name);
             assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{name}, {timeout:?}: {error}");
@@ -111,27 +110,68 @@ fn first_signal_comes_back() {
     }
 }
 
-/// The signal handler itself makes the descriptor ready, at the third signal.
-fn never_goes_on() {
-    static FD: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// None of these may be an error, nor wrap around to a time that is over soon.
+fn long_timeouts() -> [Timeout; 8] {
+    // Beyond this an Instant cannot be written.
+    let mut farthest = Instant::now();
+    for power in (0..64).rev() {
+        farthest = farthest.checked_add(Duration::from_secs(1 << power)).unwrap_or(farthest);
+    }
+    let day = Duration::from_secs(24 * 3600);
+    [
+        Timeout::Never,
+        Timeout::After(Duration::from_secs(3600)),
+        // In milliseconds, 25 days are more than an int holds, and 50 days more than 32 bits.
+        Timeout::After(25 * day),
+        Timeout::After(50 * day),
+        Timeout::After(Duration::from_secs(u64::MAX)),
+        Timeout::After(Duration::MAX),
+        Timeout::At(Instant::now() + 25 * day),
+        Timeout::At(farthest),
+    ]
+}
+
+/// The signal handler itself makes the descriptor ready, at the third signal: until then each call has to wait, and to
+/// go on waiting.
+fn longest_times() {
+    static FD: AtomicI32 = AtomicI32::new(-1);
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
     extern "C" fn write_at_the_third(_: i32) {
-        if HANDLED.fetch_add(1, Ordering::Relaxed) == 2 {
-            let fd = i32::try_from(FD.load(Ordering::Relaxed)).unwrap_or(-1);
+        if COUNT.fetch_add(1, Ordering::Relaxed) == 2 {
             // SAFETY: write(2) may be called in a handler; the byte outlives the call.
-            unsafe { nix::libc::write(fd, b"x".as_ptr().cast(), 1) };
+            unsafe { nix::libc::write(FD.load(Ordering::Relaxed), b"x".as_ptr().cast(), 1) };
         }
     }
-    let (near, far) = UnixStream::pair().expect("a pair");
-    FD.store(usize::try_from(near.as_raw_fd()).expect("open"), Ordering::Relaxed);
+    type Wait = fn(&UnixStream, Timeout) -> io::Result<usize>;
+    const CALLS: [(&str, Wait); 4] = [
+        ("poll", |far, timeout| poll(&mut [PollFd::of(far, Events::IN)], timeout)),
+        ("select", |far, timeout| {
+            Ok(select(&FdSet::from_iter([far.as_fd()]), &NONE, &NONE, timeout)?.count())
+        }),
+        ("select_into", |far, timeout| {
+            let read = FdSet::from_iter([far.as_fd()]);
+            select_into(&read, &NONE, &NONE, &mut Ready::new(), timeout)
+        }),
+        ("PollSet::wait", |far, timeout| {
+            let mut set = PollSet::new();
+            set.insert(far, Events::IN);
+            set.wait(timeout)
+        }),
+    ];
     let _timer = every_20_ms();
     let handler = SigHandler::Handler(write_at_the_third);
     let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler calls write(2) and touches atomics, nothing else.
     unsafe { sigaction(Signal::SIGUSR1, &action) }.expect("a handler");
-    let mut fds = [PollFd::of(&far, Events::IN)];
-    assert_eq!(poll(&mut fds, None).expect("polled"), 1);
-    assert_eq!(fds[0].revents(), Events::IN);
-    assert!(handled() >= 3);
+    for (name, wait) in CALLS {
+        for timeout in long_timeouts() {
+            let (near, far) = UnixStream::pair().expect("a pair");
+            FD.store(near.as_raw_fd(), Ordering::Relaxed);
+            COUNT.store(0, Ordering::Relaxed);
+            assert_eq!(wait(&far, timeout).expect(name), 1, "{name}, {timeout:?}");
+            assert!(COUNT.load(Ordering::Relaxed) > 2, "{name}, {timeout:?}: it came back early");
+        }
+    }
 }
 
 /// The signal handler closes the descriptor: what the restarted call says then is an error like any other.
@@ -206,7 +246,7 @@ fn ready_goes_first() {
     assert_eq!(blocked(), mask);
 
     block_and_raise();
-    let write = FdSet::from_iter([std::os::fd::AsFd::as_fd(&near)]);
+    let write = FdSet::from_iter([near.as_fd()]);
     let ready =
         pselect(&NONE, &write, &NONE, None, Some(empty.as_ref())).expect("ready goes first");
     assert_eq!(ready.count(), 1);

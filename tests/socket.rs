@@ -7,10 +7,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::socket::{getsockopt, sockopt};
-use readysock::{Domain, Protocol, Socket, Type, UnixAddr, libc};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt as nix_opt};
+use nix::sys::time::TimeVal;
+use readysock::sockopt::{self, KeepAlive, Linger, RcvBuf, SoLinger, tcp::NoDelay};
+use readysock::{Domain, Events, Protocol, Socket, Type, UnixAddr, libc};
+use support::sockets::wait;
 use support::sockets::{SHORT, errno, pair, tcp, tcp_listener, tcp_pair, udp, unix, unix_listener};
 
 fn is_close_on_exec(fd: impl AsFd) -> bool {
@@ -22,7 +26,7 @@ fn is_close_on_exec(fd: impl AsFd) -> bool {
 fn a_socket_is_what_was_asked_for() {
     let socket = Socket::new(Domain::INET, Type::DGRAM, Some(Protocol::UDP)).expect("UDP");
     assert_eq!(
-        getsockopt(&socket, sockopt::SockType).expect("type"),
+        getsockopt(&socket, nix_opt::SockType).expect("type"),
         nix::sys::socket::SockType::Datagram
     );
     assert_eq!(socket.local_addr().expect("its address").to_string(), "0.0.0.0:0");
@@ -234,6 +238,61 @@ fn a_listener_with_nobody_waiting() {
     assert_eq!(errno(tcp().accept()), libc::EINVAL);
     assert_eq!(errno(udp().accept()), libc::EOPNOTSUPP);
     assert_eq!(errno(udp().listen(1)), libc::EOPNOTSUPP);
+}
+
+/// Another holder of the socket may be faster, and then a call that may wait waits.
+#[test]
+fn what_was_ready_may_be_gone() {
+    let (listener, addr) = tcp_listener(1);
+    listener.set_nonblocking(true).expect("set");
+    let other = listener.try_clone().expect("clone");
+    let client = tcp();
+    client.connect(addr).expect("connect");
+    wait(&listener, Events::IN);
+    let (server, _) = other.accept().expect("the other one is faster");
+    assert_eq!(errno(listener.accept()), libc::EAGAIN);
+    assert_eq!(errno(listener.accept_nonblocking()), libc::EAGAIN);
+
+    server.set_nonblocking(true).expect("set");
+    let other = server.try_clone().expect("clone");
+    client.send_all(b"x").expect("send");
+    wait(&server, Events::IN);
+    assert_eq!(other.recv(&mut [0; 8]).expect("the other one is faster"), 1);
+    assert_eq!(errno(server.recv(&mut [0; 8])), libc::EAGAIN);
+}
+
+#[test]
+fn an_accepted_socket_inherits_options() {
+    let (listener, addr) = tcp_listener(1);
+    listener.set_nonblocking(true).expect("set");
+    let linger = Linger::For(Duration::from_secs(7));
+    let time = TimeVal::new(3, 500_000);
+    sockopt::set(&listener, SoLinger, linger).expect("set");
+    sockopt::set(&listener, KeepAlive, true).expect("set");
+    sockopt::set(&listener, NoDelay, true).expect("set");
+    sockopt::set(&listener, RcvBuf, 10_000).expect("set");
+    setsockopt(&listener, nix_opt::ReceiveTimeout, &time).expect("set");
+    let client = tcp();
+    client.connect(addr).expect("connect");
+    wait(&listener, Events::IN);
+    let (server, _) = listener.accept().expect("accept");
+    assert_eq!(sockopt::get(&server, SoLinger).expect("get"), linger);
+    assert!(sockopt::get(&server, KeepAlive).expect("get"));
+    assert!(sockopt::get(&server, NoDelay).expect("get"));
+    assert_eq!(sockopt::get(&server, RcvBuf).expect("get"), 20_000);
+    assert_eq!(getsockopt(&server, nix_opt::ReceiveTimeout).expect("get"), time);
+    assert!(!server.is_nonblocking().expect("F_GETFL"), "that one it does not inherit");
+}
+
+#[test]
+fn a_listener_that_closes_resets_who_waits_in_its_queue() {
+    let (listener, addr) = tcp_listener(1);
+    let client = tcp();
+    client.connect(addr).expect("connect");
+    client.send_all(b"hello").expect("the kernel takes it for the listener");
+    wait(&listener, Events::IN);
+    drop(listener);
+    assert_eq!(errno(client.recv(&mut [0; 8])), libc::ECONNRESET);
 }
 
 #[test]

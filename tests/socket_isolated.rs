@@ -3,21 +3,23 @@
 mod support;
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{
     SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, Signal, sigaction,
 };
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{setsockopt, sockopt as nix_opt};
 use nix::sys::time::TimeVal;
 use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
 use nix::time::ClockId;
-use readysock::{Addr, Domain, Socket, Type, UnixAddr, libc};
+use readysock::sockopt::{self, KeepAlive};
+use readysock::{Addr, Domain, Events, Socket, Type, UnixAddr, libc};
 use support::isolated::{self, Case};
-use support::sockets::{errno, pair, tcp_listener, unix_listener};
+use support::sockets::{errno, now, pair, tcp_listener, unix_listener, wait};
 
 fn main() {
     const CASES: &[Case] = &[
@@ -30,6 +32,8 @@ fn main() {
         ("a_time_of_the_socket_s_own_ends_under_a_timer", own_time_ends),
         ("a_connect_with_a_time_of_its_own_ends_under_a_timer", own_time_of_connect_ends),
         ("connect_timeout_keeps_its_deadline_under_a_timer", connect_timeout_ends),
+        ("without_descriptors_accept_fails_and_the_listener_stays_ready", no_descriptors),
+        ("a_closed_socket_is_an_error_to_every_call", closed),
     ];
     isolated::main(CASES)
 }
@@ -89,12 +93,13 @@ extern "C" fn handler(_: i32) {
             }
         }
         ACCEPT => {
-            // SAFETY: accept4(2) may be called in a handler; there is no address to write. The
-            // process ends soon, and closes what it gets.
+            // SAFETY: accept4(2) may be called in a handler; there is no address to write.
             let fd = unsafe {
                 libc::accept4(fd, std::ptr::null_mut(), std::ptr::null_mut(), libc::SOCK_CLOEXEC)
             };
             assert_done(isize::try_from(fd).unwrap_or(-1));
+            // SAFETY: close(2) may be called in a handler; the descriptor is new and no one else's.
+            unsafe { libc::close(fd) };
         }
         // SAFETY: listen(2) may be called in a handler; it takes numbers only.
         LISTEN => assert_done(isize::try_from(unsafe { libc::listen(fd, 16) }).unwrap_or(-1)),
@@ -245,12 +250,12 @@ fn unix_connect_goes_on() {
 
 const TIME: Duration = Duration::from_millis(100);
 
-/// The time is over at the earliest after TIME. Late it may be because the machine is busy, but not three times
+/// The time is over at the earliest after TIME. Late it may be because the machine is busy, but not ten times
 /// in a row; a wait that begins again after each signal does not end at all, and the case's own alarm would.
 #[track_caller]
 fn ends_in_time(name: &str, mut call: impl FnMut() -> io::Result<()>) -> io::Error {
     let mut last = None;
-    for _ in 0..3 {
+    for _ in 0..10 {
         let (before, start) = (handled(), Instant::now());
         let error = call().expect_err(name);
         let elapsed = start.elapsed();
@@ -271,10 +276,10 @@ fn own_time() -> TimeVal {
 fn own_time_ends() {
     let (near, far) = pair(Type::STREAM);
     fill(|| near.send(&[0; 4096]), &near);
-    setsockopt(&near, sockopt::SendTimeout, &own_time()).expect("SO_SNDTIMEO");
-    setsockopt(&near, sockopt::ReceiveTimeout, &own_time()).expect("SO_RCVTIMEO");
+    setsockopt(&near, nix_opt::SendTimeout, &own_time()).expect("SO_SNDTIMEO");
+    setsockopt(&near, nix_opt::ReceiveTimeout, &own_time()).expect("SO_RCVTIMEO");
     let (listener, _) = listener(Domain::UNIX);
-    setsockopt(&listener, sockopt::ReceiveTimeout, &own_time()).expect("SO_RCVTIMEO");
+    setsockopt(&listener, nix_opt::ReceiveTimeout, &own_time()).expect("SO_RCVTIMEO");
 
     let _timer = signals(NOTHING, &far);
     let calls: [(&str, &dyn Fn() -> io::Result<()>); 5] = [
@@ -296,7 +301,7 @@ fn own_time_of_connect_ends() {
         let _timer = signals(NOTHING, &listener);
         let error = ends_in_time("connect", || {
             let socket = Socket::new(domain, Type::STREAM, None)?;
-            setsockopt(&socket, sockopt::SendTimeout, &own_time())?;
+            setsockopt(&socket, nix_opt::SendTimeout, &own_time())?;
             socket.connect(&addr)
         });
         assert_eq!(error.raw_os_error(), Some(expected), "{domain:?}: {error}");
@@ -315,4 +320,58 @@ fn connect_timeout_ends() {
         });
         assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::TimedOut, None), "{domain:?}");
     }
+}
+
+fn no_descriptors() {
+    let (listener, addr) = tcp_listener(1);
+    let client = Socket::new(Domain::INET, Type::STREAM, None).expect("a socket");
+    client.connect(addr).expect("connect");
+    wait(&listener, Events::IN);
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
+    setrlimit(Resource::RLIMIT_NOFILE, 64, hard).expect("lowered");
+    let mut all: Vec<Socket> = Vec::new();
+    let error = loop {
+        match listener.try_clone() {
+            Ok(clone) => all.push(clone),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+    for _ in 0..3 {
+        assert_eq!(errno(listener.accept()), libc::EMFILE);
+        assert_eq!(errno(listener.accept_nonblocking()), libc::EMFILE);
+        assert_eq!(now(&listener, Events::IN), Events::IN, "a loop that only tries again spins");
+    }
+    all.pop();
+    let (_, peer) = listener.accept().expect("the same connection, still there");
+    assert_eq!(peer, client.local_addr().expect("its address"));
+}
+
+fn closed() {
+    let (socket, _peer) = pair(Type::STREAM);
+    let number = socket.as_raw_fd();
+    nix::unistd::close(socket.into_raw_fd()).expect("closed");
+    // SAFETY: nothing else opens a descriptor here, so that nobody's is used; it is never closed.
+    let socket = ManuallyDrop::new(unsafe { Socket::from_raw_fd(number) });
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_KEEPALIVE);
+    let mut bytes = [1; 4];
+    let errors = [
+        errno(socket.recv(&mut bytes)),
+        errno(socket.send(b"x")),
+        errno(socket.accept()),
+        errno(socket.connect(UnixAddr::unnamed())),
+        errno(socket.connect_timeout(UnixAddr::unnamed(), TIME)),
+        errno(socket.local_addr()),
+        errno(socket.take_error()),
+        errno(socket.set_nonblocking(true)),
+        errno(sockopt::get(&*socket, KeepAlive)),
+        errno(sockopt::set(&*socket, KeepAlive, true)),
+        errno(sockopt::get_int(&*socket, level, name)),
+        errno(sockopt::set_int(&*socket, level, name, 1)),
+        errno(sockopt::get_bytes(&*socket, level, name, &mut bytes)),
+        // SAFETY: to SO_KEEPALIVE the bytes are an int.
+        errno(unsafe { sockopt::set_bytes(&*socket, level, name, &[0; 4]) }),
+    ];
+    assert_eq!(errors, [libc::EBADF; 14]);
+    assert_eq!(bytes, [0; 4], "an error leaves zeros");
 }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
-use readysock::{Addr, Events, Type, UnixAddr, libc};
-use support::sockets::{LONG, errno, now, pair, tcp, tcp_pair, udp, unix, unix_listener};
+use readysock::{Addr, Events, PollFd, Socket, Type, UnixAddr, libc, poll};
+use support::sockets::{LONG, errno, now, pair, tcp, tcp_pair, udp, unix, unix_listener, wait};
+use support::{emulated, skipped};
 
 #[track_caller]
 fn refused_empty_buffer<T: Debug>(result: io::Result<T>) {
@@ -175,6 +176,70 @@ fn a_shut_down_reading_half_is_news_to_a_unix_peer_and_none_to_tcp() {
     assert_eq!(n, 1, "and read");
 }
 
+/// What the peer has sent and we have not read makes our close a reset, which may overtake what we have sent.
+#[test]
+fn a_close_with_unread_input_resets_and_a_drain_before_it_does_not() {
+    for graceful in [false, true] {
+        let (client, server) = tcp_pair();
+        client.send_all(b"more than the server wants to know").expect("send");
+        wait(&server, Events::IN);
+        server.send_all(b"answer").expect("send");
+        if graceful {
+            server.shutdown(Shutdown::Write).expect("shutdown");
+            client.shutdown(Shutdown::Write).expect("shutdown");
+            io::copy(&mut &server, &mut io::sink()).expect("to the end");
+        }
+        drop(server);
+        let mut text = Vec::new();
+        let result = (&client).read_to_end(&mut text);
+        if graceful {
+            result.expect("to the end");
+            assert_eq!(text, b"answer");
+        } else {
+            assert_eq!(errno(result), libc::ECONNRESET);
+        }
+    }
+}
+
+/// That nobody listened for a datagram comes back with a later call, and says nothing of that one.
+#[test]
+fn a_late_refusal_comes_once_and_the_socket_goes_on() {
+    type Late = fn(&Socket) -> io::Result<usize>;
+    let late: [Late; 3] = [
+        |socket| socket.send(b"x"),
+        |socket| socket.recv(&mut [0; 8]),
+        |socket| socket.recv_from(&mut [0; 8]).map(|(n, ..)| n),
+    ];
+    for call in late {
+        // Deaf to all but its own peer, which is another one.
+        let (socket, deaf, other) = (udp(), udp(), udp());
+        let addr = socket.local_addr().expect("its address");
+        deaf.connect(other.local_addr().expect("its address")).expect("connect");
+        socket.connect(deaf.local_addr().expect("its address")).expect("says nothing yet");
+        assert_eq!(socket.send(b"x").expect("nor does this"), 1);
+        wait(&socket, Events::empty());
+        assert_eq!(errno(call(&socket)), libc::ECONNREFUSED);
+
+        deaf.connect(addr).expect("now it listens");
+        assert_eq!(socket.send(b"again").expect("send"), 5);
+        assert_eq!(deaf.recv(&mut [0; 8]).expect("recv"), 5);
+        assert_eq!(deaf.send(b"yes").expect("send"), 3);
+        assert_eq!(socket.recv(&mut [0; 8]).expect("recv"), 3);
+    }
+}
+
+/// SO_RCVTIMEO and SO_SNDTIMEO are for calls that block in the socket; poll and select do not ask for them.
+#[test]
+fn a_wait_knows_nothing_of_the_socket_s_own_time() {
+    let (near, _far) = pair(Type::STREAM);
+    let time = TimeVal::new(0, 1000);
+    setsockopt(&near, sockopt::ReceiveTimeout, &time).expect("SO_RCVTIMEO");
+    let start = Instant::now();
+    let time = Duration::from_millis(20);
+    assert_eq!(poll(&mut [PollFd::of(&near, Events::IN)], time).expect("poll"), 0);
+    assert!(start.elapsed() >= time, "{:?}", start.elapsed());
+}
+
 const MANY: usize = 16 << 20;
 
 /// Bytes that a loss, a repetition or a swap would change: blocks of a prime length.
@@ -292,6 +357,9 @@ fn slices_go_in_one_message_and_come_in_one() {
     // A datagram of no slices is one, too.
     let (near, far) = pair(Type::DGRAM);
     assert_eq!((&near).write_vectored(&[]).expect("write"), 0);
+    if emulated() && now(&far, Events::IN).is_empty() {
+        return skipped("a datagram of no slices: the emulator does not send it");
+    }
     assert_eq!(far.recv(&mut [0; 8]).expect("recv"), 0);
 }
 

@@ -1,6 +1,6 @@
-//! Time: never early, `At` and `After` and `Never`, and what counts as each.
+//! Time: never early, and what counts as a time. Long ones are in `signals.rs`.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::{Duration, Instant};
 
 use readysock::{Events, FdSet, PollFd, PollSet, Ready, Timeout, poll, poll_once, ppoll, pselect};
@@ -44,36 +44,15 @@ fn zero_and_the_past_only_look() {
     let past = Instant::now();
     for (name, wait) in WAITS {
         for timeout in [Timeout::After(Duration::ZERO), Timeout::At(past)] {
-            assert_eq!(wait(timeout).expect(name), 0, "{name} with {timeout:?}");
-        }
-    }
-}
-
-/// A wait this long must neither fail nor come back at once as if it were none: what is ready ends it.
-#[test]
-fn the_longest_times_wait_for_what_comes() {
-    let far = Duration::from_secs(100 * 365 * 24 * 3600);
-    let mut timeouts = vec![
-        Timeout::Never,
-        Timeout::After(Duration::MAX),
-        Timeout::After(Duration::from_secs(u64::MAX)),
-        Timeout::After(Duration::from_secs(25 * 24 * 3600)),
-    ];
-    timeouts.extend(Instant::now().checked_add(far).map(Timeout::At));
-    for timeout in timeouts {
-        let (near, far) = std::os::unix::net::UnixStream::pair().expect("a pair");
-        std::thread::scope(|scope| {
-            let (started, start) = std::sync::mpsc::channel();
-            let waiter = scope.spawn(move || {
-                started.send(()).expect("the test is there");
-                let mut fds = [PollFd::of(&far, Events::IN)];
-                (poll(&mut fds, timeout), fds[0].revents())
+            // The quickest of many: a machine that is busy is not busy all the time.
+            let quickest = (0..50).map(|_| {
+                let start = Instant::now();
+                assert_eq!(wait(timeout).expect(name), 0, "{name} with {timeout:?}");
+                start.elapsed()
             });
-            start.recv().expect("the waiter runs");
-            (&near).write_all(b"x").expect("written");
-            let (n, events) = waiter.join().expect("no panic");
-            assert_eq!((n.expect("polled"), events), (1, Events::IN), "{timeout:?}");
-        });
+            let quickest = quickest.min().expect("50 calls");
+            assert!(quickest < Duration::from_millis(1), "{name} with {timeout:?}: {quickest:?}");
+        }
     }
 }
 

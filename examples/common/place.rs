@@ -115,16 +115,24 @@ fn listen_problem(place: &Place, error: &io::Error) -> io::Error {
 /// What every client does first. Hosts with several addresses are tried in turn.
 pub fn connect(place: &Place, patience: Duration) -> io::Result<Socket> {
     place.first(|address| {
-        let socket = Socket::new(address.domain(), Type::STREAM, None)?;
-        if let Addr::Unix(_) = address {
-            // A Unix client has no name unless it takes one, and the server could not tell whom it talks to.
-            socket.bind(UnixAddr::unnamed())?;
-        }
-        socket.connect_timeout(address, patience).map_err(|error| {
-            explain(format_args!("cannot connect to {place}"), &error, "; is a server there?")
-        })?;
-        Ok(socket)
+        connect_to(address, patience).map_err(|error| {
+            let advice = match error.kind() {
+                ErrorKind::ConnectionRefused | ErrorKind::NotFound => "; is a server there?",
+                _ => "",
+            };
+            explain(format_args!("cannot connect to {place}"), &error, advice)
+        })
     })
+}
+
+fn connect_to(address: &Addr, patience: Duration) -> io::Result<Socket> {
+    let socket = Socket::new(address.domain(), Type::STREAM, None)?;
+    if let Addr::Unix(_) = address {
+        // A Unix client has no name unless it takes one, and the server could not tell whom it talks to.
+        socket.bind(UnixAddr::unnamed())?;
+    }
+    socket.connect_timeout(address, patience)?;
+    Ok(socket)
 }
 
 /// The file of a Unix listener. Its maker removes it, unless another has taken its place.

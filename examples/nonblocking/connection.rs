@@ -120,6 +120,9 @@ impl Connection {
 
     /// Ends it from this side; the reason goes to standard error.
     pub fn give_up(&mut self, reason: impl Display, say: Say) -> io::Result<()> {
+        if !self.is_open() {
+            return Ok(()); // Readable and exceptional at once: the end of the stream was seen first.
+        }
         say.problem(format_args!("{}: {reason}", self.peer));
         (self.reading, self.writing) = (false, false);
         self.close_if_done(say)

@@ -61,7 +61,7 @@ impl<'fd> FdWords<'fd> {
 
     #[inline]
     pub(crate) fn iter(&self) -> FdBits<'_, 'fd> {
-        FdBits { bits: self.words.bits(self.len), fd: PhantomData }
+        FdBits { bits: self.words.bits(0, self.len), fd: PhantomData }
     }
 
     #[inline]

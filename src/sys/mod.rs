@@ -32,5 +32,11 @@ pub(crate) fn cvt(result: c_int) -> io::Result<c_int> {
 /// The result of a call that counts: what it counted, or the error in `errno` where it is -1.
 #[inline]
 pub(crate) fn cvt_count(result: c_long) -> io::Result<usize> {
-    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+    usize::try_from(result).map_err(|_| last_error())
+}
+
+#[cold]
+#[inline(never)]
+fn last_error() -> io::Error {
+    io::Error::last_os_error()
 }

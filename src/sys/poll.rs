@@ -12,7 +12,7 @@ use super::time::{SYS_PPOLL_TIME64, Timespec, with_timespec};
 use super::{SIGSET_BYTES, cvt_count};
 use crate::poll::Events;
 
-/// `struct pollfd`: a descriptor to watch, what to watch it for, and what [`poll`](crate::poll) found.
+/// `struct pollfd`: a descriptor to watch, what to watch it for, and what [`poll`](fn@crate::poll) found.
 ///
 /// The descriptor is borrowed for `'fd`: it cannot be closed while the slot exists. A slot is switched off by
 /// [`set_enabled`](PollFd::set_enabled): poll(2) then passes over it, and it keeps its place and its descriptor.
@@ -107,7 +107,7 @@ impl<'fd> PollFd<'fd> {
         self.raw.events = events.bits();
     }
 
-    /// What the last [`poll`](crate::poll) found: of the events asked for, and of ERR, HUP and NVAL, which are reported
+    /// What the last [`poll`](fn@crate::poll) found: of the events asked for, and of ERR, HUP and NVAL, which are reported
     /// unasked. Empty before the first call, and after a call that failed.
     #[inline]
     #[must_use]
@@ -166,10 +166,7 @@ pub(crate) fn ppoll(
 ) -> io::Result<usize> {
     // The kernel takes the count as 32 bits: of a longer slice it would watch the beginning, without a word.
     if u32::try_from(fds.len()).is_err() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "poll takes at most 2^32 - 1 slots: pass a shorter slice",
-        ));
+        return Err(too_many());
     }
     let slots: *mut libc::pollfd = fds.as_mut_ptr().cast();
     let mask = mask.map_or(ptr::null(), ptr::from_ref);
@@ -181,4 +178,13 @@ pub(crate) fn ppoll(
     };
     // SAFETY: `call` hands the pointer to ppoll and to nothing else, under the number that goes with it.
     unsafe { with_timespec(libc::SYS_ppoll, SYS_PPOLL_TIME64, timeout, call) }
+}
+
+#[cold]
+#[inline(never)]
+fn too_many() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "poll takes at most 2^32 - 1 slots: pass a shorter slice",
+    )
 }

@@ -17,6 +17,9 @@ pub(crate) struct Timespec {
 }
 
 impl Timespec {
+    /// No time.
+    pub(crate) const ZERO: Timespec = Timespec { sec: 0, nsec: 0 };
+
     /// Exact, but for times beyond the kernel's range: 2⁶³ seconds and more become 2⁶³ - 1 seconds.
     #[inline]
     pub(crate) fn new(duration: Duration) -> Timespec {
@@ -75,18 +78,17 @@ pub(crate) unsafe fn with_timespec(
     timeout: Option<&mut Timespec>,
     mut call: impl FnMut(c_long, *mut c_void) -> io::Result<usize>,
 ) -> io::Result<usize> {
-    let Some(wide) = timeout else {
-        return call(number, ptr::null_mut());
-    };
-    if !NARROW {
-        return call(number, ptr::from_mut(wide).cast());
+    match timeout {
+        Some(wide) if NARROW => {
+            match call(time64, ptr::from_mut(wide).cast()) {
+                Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {}
+                result => return result,
+            }
+            let mut narrow = Timespec32::new(*wide);
+            let result = call(number, ptr::from_mut(&mut narrow).cast());
+            *wide = narrow.widen();
+            result
+        }
+        timeout => call(number, timeout.map_or(ptr::null_mut(), |wide| ptr::from_mut(wide).cast())),
     }
-    match call(time64, ptr::from_mut(wide).cast()) {
-        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {}
-        result => return result,
-    }
-    let mut narrow = Timespec32::new(*wide);
-    let result = call(number, ptr::from_mut(&mut narrow).cast());
-    *wide = narrow.widen();
-    result
 }

@@ -75,7 +75,10 @@ impl Words {
         if index >= self.used {
             self.grow(index + 1);
         }
-        let word = &mut self.as_mut_slice()[index];
+        // Not by as_mut_slice, which would compare the index with `used` once more: this is the inner loop
+        // of programs that make their sets anew.
+        let word =
+            if self.heap.is_empty() { &mut self.inline[index] } else { &mut self.heap[index] };
         let new = *word & mask == 0;
         *word |= mask;
         new
@@ -116,7 +119,9 @@ impl Words {
         let both = from.len().min(used);
         let to = self.as_mut_slice();
         to[..both].copy_from_slice(&from[..both]);
-        to[both..].fill(0);
+        if both < used {
+            to[both..].fill(0);
+        }
     }
 
     /// Cuts the row to `used` words.
@@ -125,10 +130,14 @@ impl Words {
         self.used = self.used.min(used);
     }
 
-    /// The bits that are set, from both ends; `len` is how many there are.
+    /// The bits that are set, from both ends; `len` is how many there are, and none of them is in a word before `first`.
     #[inline]
-    pub(crate) fn bits(&self, len: usize) -> Bits<'_> {
-        Bits { front: (0, 0), middle: self.as_slice().iter().enumerate(), back: (0, 0), len }
+    pub(crate) fn bits(&self, first: usize, len: usize) -> Bits<'_> {
+        let mut middle = self.as_slice().iter().enumerate();
+        if let Some(before) = first.checked_sub(1) {
+            middle.nth(before);
+        }
+        Bits { front: (0, 0), middle, back: (0, 0), len }
     }
 }
 

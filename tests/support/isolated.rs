@@ -4,7 +4,7 @@
 //! a child process with no other thread: a signal can only go to it, a fork copies nothing else.
 
 use std::env;
-use std::process::{Command, Stdio, exit};
+use std::process::{Stdio, exit};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -28,7 +28,7 @@ pub fn main(cases: &'static [Case]) -> ! {
 }
 
 fn in_child(name: &str) -> Result<(), Failed> {
-    let output = Command::new(env::current_exe()?)
+    let output = super::program(env::current_exe()?)
         .env(CASE, name)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -7,8 +7,41 @@ pub mod netns;
 pub mod options;
 pub mod process;
 pub mod sockets;
+pub mod waits;
 
+use std::env;
+use std::ffi::OsStr;
 use std::io::Write;
+use std::process::Command;
+
+/// What a program of another machine is run by (`cargo xtask cross` sets it), as a path.
+const RUNNER: &str = "READYSOCK_RUNNER";
+
+/// Whether an emulator stands between the tests and the kernel: qemu, valgrind. Only there may a test skip what the
+/// kernel does and the emulator was seen not to do.
+pub fn emulated() -> bool {
+    env::var_os(RUNNER).is_some() || env::var_os("READYSOCK_EMULATED").is_some()
+}
+
+/// As many cases of a property as asked for, or fewer where PROPTEST_CASES says that each is dear: it is
+/// otherwise a default only.
+pub fn cases(number: u32) -> u32 {
+    let most = env::var("PROPTEST_CASES").ok().and_then(|most| most.parse().ok());
+    most.map_or(number, |most| number.min(most))
+}
+
+/// A command that starts a program built together with this test: by the emulator that runs the
+/// test itself, if one does, for the kernel beneath cannot start it.
+pub fn program(path: impl AsRef<OsStr>) -> Command {
+    match env::var_os(RUNNER) {
+        Some(runner) => {
+            let mut command = Command::new(runner);
+            command.arg(path);
+            command
+        }
+        None => Command::new(path),
+    }
+}
 
 /// Says, where `cargo test` cannot capture it, that a test (or a part of one) did not run and why.
 pub fn skipped(reason: &str) {

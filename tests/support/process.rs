@@ -13,6 +13,8 @@ use std::time::{Duration, Instant, SystemTime};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::program;
+
 /// Nothing here takes long; what takes this long hangs.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -36,13 +38,13 @@ impl Program {
     /// Starts an example of this crate.
     #[track_caller]
     pub fn example(name: &str, arguments: &[&str]) -> Self {
-        Self::start(Command::new(example(name)).args(arguments))
+        Self::start(program(example(name)).args(arguments))
     }
 
     /// Starts an example that nobody reads from after its first line, as before `| head -n 1`.
     #[track_caller]
     pub fn head(name: &str, arguments: &[&str]) -> (String, Self) {
-        let (mut program, stdout) = Self::spawn(Command::new(example(name)).args(arguments));
+        let (mut program, stdout) = Self::spawn(program(example(name)).args(arguments));
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).expect("a line");
         program.stdout.seen.push(line.trim_end().to_owned());

@@ -67,3 +67,10 @@ pub fn now(socket: &Socket, events: Events) -> Events {
     poll(&mut slot, Duration::ZERO).expect("poll");
     slot[0].revents()
 }
+
+/// Waits until there is one of these events.
+#[track_caller]
+pub fn wait(socket: &Socket, events: Events) {
+    let mut slot = [PollFd::of(socket, events)];
+    assert_eq!(poll(&mut slot, LONG).expect("poll"), 1, "{events:?} does not come");
+}

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs, process};
 
+use crate::bench;
 use crate::readme;
-use crate::steps::{self, Outcome, Step};
+use crate::steps::{self, Outcome, Step, target};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -44,6 +45,9 @@ fn all(root: &Path) -> Result<Vec<Step>, Box<dyn Error>> {
         steps.push(cargo(&format!("readme: cargo {}", command.join(" ")), &arguments));
     }
     steps.push(cargo("xtask and the shape of the tree", &["test", "--package", "xtask"]));
+    let same_work = ["test", "--package", "readysock-benches", "--test", "same_work"];
+    steps.push(cargo("the benches do the same work", &same_work));
+    steps.push(bench::step(root));
     steps.push(error_codes(root));
     let docs = ["doc", "--no-deps", "--workspace"];
     steps.push(Step::cargo("docs", root, &docs, &[("RUSTDOCFLAGS", "-D warnings")]));
@@ -88,10 +92,10 @@ fn codes_are_checked() -> Outcome {
 }
 
 /// A folder of this run's own, removed with it.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new(name: &str) -> Result<Self, Box<dyn Error>> {
         let path = env::temp_dir().join(format!("readysock-{name}-{}", process::id()));
         fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(path))
@@ -102,10 +106,6 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-
-fn target(root: &Path) -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |path| root.join(path))
 }
 
 fn package(root: &Path) -> Step {

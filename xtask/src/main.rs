@@ -1,9 +1,14 @@
 //! The project's own chores, started as `cargo xtask NAME`.
 
+mod before_5_1;
+mod bench;
 mod ci;
+mod cross;
+mod debian;
 mod mutants;
 mod readme;
 mod steps;
+mod suite;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,14 +24,23 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    Bench(bench::Arguments),
     /// Run what a change must pass: the same here, before a merge, and on the CI machine
     Ci(ci::Arguments),
+    /// Run the tests on other machines (32-bit, big-endian), with the oldest compiler that is supported
+    Cross(cross::Arguments),
+    /// Run a 32-bit program as on Linux before 5.1: without the system calls with 64-bit times
+    #[command(name = "before-5.1", hide = true)]
+    Before51(before_5_1::Arguments),
     Mutants(mutants::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
+        Chore::Bench(arguments) => bench::run(&arguments, root()),
         Chore::Ci(arguments) => ci::run(&arguments, root()),
+        Chore::Cross(arguments) => cross::run(&arguments, root()),
+        Chore::Before51(arguments) => before_5_1::run(&arguments),
         Chore::Mutants(arguments) => mutants::run(&arguments, root()),
     };
     match done {
