@@ -5,7 +5,7 @@ mod support;
 use std::ffi::c_int;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use readysock::sockopt::{
     SndBuf, SoDomain, SoLinger, SoProtocol, SoType,
     tcp::{Cork, NoDelay},
 };
-use readysock::{Domain, Protocol, Type};
+use readysock::{Domain, Protocol, Socket, Type};
 use support::options::{assert_refused, tcp, udp};
 
 /// The value differs after the setting from the value before it, both ways.
@@ -77,23 +77,28 @@ fn error_is_none_then_some_then_none() {
 }
 
 #[test]
-fn reuse_addr_binds_over_time_wait() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let SocketAddr::V4(addr) = listener.local_addr().unwrap() else { panic!() };
-    let mut client = TcpStream::connect(addr).unwrap();
-    drop(listener.accept().unwrap()); // the side that closes first keeps the TIME_WAIT
-    assert_eq!(client.read(&mut [0]).unwrap(), 0);
-    drop((client, listener));
-
-    let bind = |reuse| {
-        use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, socket};
-        let fd =
-            socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
-        sockopt::set(&fd, ReuseAddr, reuse).unwrap();
-        bind(fd.as_raw_fd(), &SockaddrIn::from(addr))
+fn reuse_addr_binds_over_time_wait_if_both_have_it() {
+    let listen = |addr: SocketAddr, reuse| {
+        let socket = Socket::new(Domain::INET, Type::STREAM, None).unwrap();
+        sockopt::set(&socket, ReuseAddr, reuse).unwrap();
+        socket.bind(addr).and_then(|()| socket.listen(1)).map(|()| socket)
     };
-    assert_eq!(bind(false), Err(nix::errno::Errno::EADDRINUSE));
-    assert_eq!(bind(true), Ok(()));
+    for (old, new) in [(false, false), (false, true), (true, false), (true, true)] {
+        let listener = listen("127.0.0.1:0".parse().unwrap(), old).unwrap();
+        let addr = listener.local_addr().unwrap().as_internet().unwrap();
+        let mut client = TcpStream::connect(addr).unwrap();
+        drop(listener.accept().unwrap()); // the side that closes first keeps the TIME_WAIT
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        assert_eq!(listen(addr, true).unwrap_err().raw_os_error(), Some(libc::EADDRINUSE));
+        drop((client, listener));
+        match listen(addr, new) {
+            Ok(_) => assert!(old && new, "old {old}, new {new}"),
+            Err(error) => {
+                assert!(!(old && new), "old {old}, new {new}");
+                assert_eq!(error.raw_os_error(), Some(libc::EADDRINUSE));
+            }
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use readysock::libc;
@@ -312,7 +312,7 @@ const PEER: &str = "READYSOCK_TEST_PEER";
 fn pidfd() {
     let (listener, addr) = sockets::unix_listener(1);
     let name = addr.as_unix().unwrap().as_abstract_name().expect("an abstract name").to_vec();
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let mut child = support::program(std::env::current_exe().unwrap())
         .env(PEER, String::from_utf8(name).expect("the kernel's names are hexadecimal"))
         .stdin(Stdio::piped())
         .spawn()

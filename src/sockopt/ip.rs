@@ -93,7 +93,7 @@ options! {
     #[doc(alias = "IP_MTU")]
     Mtu = IP_MTU: usize as Size, "bytes", get;
 
-    /// `IP_MTU_DISCOVER`: what to do about packets that are larger than [`Mtu`]. Since Linux 2.2.
+    /// `IP_MTU_DISCOVER`: what to do about packets that are larger than `Mtu`. Since Linux 2.2.
     ///
     /// `WANT` at first, or `DONT` where `/proc/sys/net/ipv4/ip_no_pmtu_disc` is set. Another number than [`PathMtu`]'s is EINVAL.
     #[doc(alias = "IP_MTU_DISCOVER")]
@@ -138,13 +138,13 @@ options! {
     #[doc(alias = "IP_RECVERR")]
     RecvErr = IP_RECVERR: bool, get set, example udp true;
 
-    /// `IP_RECVTOS`: receive with each datagram the [`Tos`] of its header. Since Linux 2.2.
+    /// `IP_RECVTOS`: receive with each datagram the `Tos` of its header. Since Linux 2.2.
     ///
     /// As a control message of recvmsg(2), one byte.
     #[doc(alias = "IP_RECVTOS")]
     RecvTos = IP_RECVTOS: bool, get set, example udp true;
 
-    /// `IP_RECVTTL`: receive with each datagram the [`Ttl`] that its header has left. Since Linux 2.2.
+    /// `IP_RECVTTL`: receive with each datagram the `Ttl` that its header has left. Since Linux 2.2.
     ///
     /// As a control message of recvmsg(2), an `int`.
     #[doc(alias = "IP_RECVTTL")]

@@ -58,7 +58,7 @@ options! {
     #[doc(alias = "IPV6_MTU")]
     Mtu = IPV6_MTU: usize as Size, "bytes", get set;
 
-    /// `IPV6_MTU_DISCOVER`: what to do about packets that are larger than [`Mtu`].
+    /// `IPV6_MTU_DISCOVER`: what to do about packets that are larger than `Mtu`.
     ///
     /// `WANT` at first. Another number than [`PathMtu`]'s is EINVAL.
     #[doc(alias = "IPV6_MTU_DISCOVER")]
@@ -100,7 +100,7 @@ options! {
     #[doc(alias = "IPV6_RECVPKTINFO")]
     RecvPktInfo = IPV6_RECVPKTINFO: bool, get set, example udp6 true;
 
-    /// `IPV6_RECVTCLASS`: receive with each datagram the [`TClass`] of its header. Since Linux 2.6.14.
+    /// `IPV6_RECVTCLASS`: receive with each datagram the `TClass` of its header. Since Linux 2.6.14.
     ///
     /// As a control message of recvmsg(2), an `int`.
     #[doc(alias = "IPV6_RECVTCLASS")]

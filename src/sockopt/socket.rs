@@ -26,7 +26,7 @@ options! {
     #[doc(alias = "SO_BINDTODEVICE")]
     BindToDevice = SO_BINDTODEVICE: String as Name, get set, example udp String::from("lo");
 
-    /// `SO_BINDTOIFINDEX`: the interface of [`BindToDevice`] by its index; 0 is none. Since Linux 5.0.
+    /// `SO_BINDTOIFINDEX`: the interface of `BindToDevice` by its index; 0 is none. Since Linux 5.0.
     ///
     /// The trap: unlike the name, an index that no interface has is taken without a word, and the socket then gets nothing.
     #[doc(alias = "SO_BINDTOIFINDEX")]
@@ -218,7 +218,7 @@ options! {
     #[doc(alias = "SO_PEERPIDFD")]
     PeerPidfd = SO_PEERPIDFD: OwnedFd as Pidfd, get, man "pidfd_open" 2;
 
-    /// `SO_PREFER_BUSY_POLL`: leave this socket's queue to [`BusyPoll`], rather than to interrupts. Since Linux 5.11.
+    /// `SO_PREFER_BUSY_POLL`: leave this socket's queue to `BusyPoll`, rather than to interrupts. Since Linux 5.11.
     ///
     /// Setting it needs CAP_NET_ADMIN: else EPERM.
     #[doc(alias = "SO_PREFER_BUSY_POLL")]
@@ -259,7 +259,7 @@ options! {
     #[doc(alias = "SO_RCVBUF")]
     RcvBuf = SO_RCVBUF: usize as Size, "bytes", get set;
 
-    /// `SO_RCVBUFFORCE`: [`RcvBuf`] without the limit of `rmem_max`. Since Linux 2.6.14.
+    /// `SO_RCVBUFFORCE`: `RcvBuf` without the limit of `rmem_max`. Since Linux 2.6.14.
     ///
     /// Needs CAP_NET_ADMIN: else EPERM. Read what it did with `RcvBuf`.
     ///
@@ -292,7 +292,8 @@ options! {
     /// `SO_REUSEADDR`: bind although connections of an earlier socket linger in TIME_WAIT on that port.
     ///
     /// Set it before `bind` on every TCP server: without it a server that is restarted within a minute of its last
-    /// connection fails with EADDRINUSE. It does not let two sockets listen on one port; for that there is `SO_REUSEPORT`.
+    /// connection fails with EADDRINUSE. The trap: the old server must have set it as well as the new one, for the connections
+    /// inherit it and keep it in TIME_WAIT. It does not let two sockets listen on one port; for that there is [`ReusePort`].
     /// (On UDP it does let two sockets bind one port, if both have set it, and the later one gets the datagrams.)
     ///
     /// `TcpListener::bind` of std sets it. Winsock's option of this name is another thing: it takes a port from its owner.
@@ -344,7 +345,7 @@ options! {
     #[doc(alias = "SO_SNDBUF")]
     SndBuf = SO_SNDBUF: usize as Size, "bytes", get set;
 
-    /// `SO_SNDBUFFORCE`: [`SndBuf`] without the limit of `wmem_max`. Since Linux 2.6.14.
+    /// `SO_SNDBUFFORCE`: `SndBuf` without the limit of `wmem_max`. Since Linux 2.6.14.
     ///
     /// Needs CAP_NET_ADMIN: else EPERM. Read what it did with `SndBuf`; [`RcvBufForce`] has an example.
     #[doc(alias = "SO_SNDBUFFORCE")]

@@ -410,10 +410,9 @@ mod tests {
         for row in table() {
             // The documentation of an option begins with its name in C, and says in that line what it does.
             let start = format!("`{}`: ", row.c_name());
-            assert!(
-                row.summary().starts_with(&start) && row.summary().ends_with(['.', '?']),
-                "{row:?}"
-            );
+            let summary = row.summary();
+            assert!(summary.starts_with(&start) && summary.ends_with(['.', '?']), "{row:?}");
+            assert!(!summary.contains(['[', ']']), "a link is no text: {summary}");
         }
     }
 

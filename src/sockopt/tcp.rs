@@ -54,19 +54,19 @@ options! {
     #[doc(alias = "TCP_INFO")]
     Info = TCP_INFO: TcpInfo as Growing, get;
 
-    /// `TCP_KEEPCNT`: how many questions of [`KeepAlive`](super::KeepAlive) without an answer end the connection.
+    /// `TCP_KEEPCNT`: how many questions of `KeepAlive` without an answer end the connection.
     ///
     /// 9 at first, from `tcp_keepalive_probes`; 1 to 127, else EINVAL.
     #[doc(alias = "TCP_KEEPCNT")]
     KeepCnt = TCP_KEEPCNT: u32, "questions", get set, example tcp 3;
 
-    /// `TCP_KEEPIDLE`: how long a connection is silent before [`KeepAlive`](super::KeepAlive) asks.
+    /// `TCP_KEEPIDLE`: how long a connection is silent before `KeepAlive` asks.
     ///
     /// Two hours at first, from `tcp_keepalive_time`. Rounded up to whole seconds; 1 to 32767 of them, else EINVAL.
     #[doc(alias = "TCP_KEEPIDLE")]
     KeepIdle = TCP_KEEPIDLE: Duration as Seconds, "s", get set, example tcp std::time::Duration::from_secs(60);
 
-    /// `TCP_KEEPINTVL`: the time between two questions of [`KeepAlive`](super::KeepAlive).
+    /// `TCP_KEEPINTVL`: the time between two questions of `KeepAlive`.
     ///
     /// 75 s at first, from `tcp_keepalive_intvl`. Rounded up to whole seconds; 1 to 32767 of them, else EINVAL.
     #[doc(alias = "TCP_KEEPINTVL")]

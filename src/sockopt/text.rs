@@ -98,7 +98,7 @@ impl Parse for String {
 
 impl Show for Duration {
     fn show(&self) -> String {
-        format!("{self:?}")
+        if self.is_zero() { "0s".to_owned() } else { format!("{self:?}") }
     }
 }
 
@@ -300,6 +300,7 @@ mod tests {
     #[test]
     fn times_have_units_and_lose_nothing() {
         for (text, time) in [
+            ("0s", Duration::ZERO),
             ("900ms", Duration::from_millis(900)),
             ("1.5s", Duration::from_millis(1500)),
             ("0.000000001s", Duration::from_nanos(1)),
