@@ -94,6 +94,7 @@ mod man;
 mod sys;
 
 pub mod byte_order;
+pub mod server;
 pub mod sockopt;
 
 mod addr;
