@@ -40,10 +40,15 @@ pub(super) fn verdict(error: &io::Error) -> Verdict {
             // Of UDP: somebody did not listen any more when an earlier reply arrived.
             | libc::ECONNREFUSED,
         ) => Verdict::GoOn,
-        Some(libc::EMFILE | libc::ENFILE) => Verdict::BackOff { descriptors: true },
+        Some(_) if no_descriptors(error) => Verdict::BackOff { descriptors: true },
         Some(libc::ENOBUFS | libc::ENOMEM | libc::ENOSR) => Verdict::BackOff { descriptors: false },
         _ => Verdict::GiveUp,
     }
+}
+
+/// Whether this process, or the system, has no descriptor left.
+pub(super) fn no_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 /// A descriptor kept for the day there is no other: given away, it makes room for one more connection.

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Server;
+use super::handler::Handler;
 use super::processes::Processes;
 use super::shutdown::Ending;
 use super::threads::Threads;
 use super::transport::{Connections, Endpoint, Internet, Local, Packets, Transport};
-use super::way::{InTurn, Way};
+use super::way::{InTurn, Way, Works};
 use crate::addr::Addr;
 
 #[derive(Clone, Debug)]
@@ -208,7 +209,11 @@ impl<T: Transport, W: Way> Builder<T, W> {
     ///
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): an address of another kind, a limit of 0, `ipv6_only` for IPv4.
     /// - Those of [`Socket::bind`](crate::Socket::bind) and [`Socket::listen`](crate::Socket::listen).
-    pub fn bind<H>(self, addr: impl Into<Addr>, handler: H) -> io::Result<Server<T, H, W>> {
+    pub fn bind<H>(self, addr: impl Into<Addr>, handler: H) -> io::Result<Server<T, H, W>>
+    where
+        H: Handler<T::Request>,
+        W: Works<T::Request, H>,
+    {
         let limit = NonZeroUsize::new(self.working.limit).ok_or_else(|| {
             let text = "a limit of 0 would serve nobody: allow one at least";
             io::Error::new(io::ErrorKind::InvalidInput, text)

@@ -130,7 +130,7 @@ impl<T: Transport> Server<T, (), InTurn> {
     }
 }
 
-impl<T: Transport, H> Server<T, H, InTurn> {
+impl<T: Transport, H: Handler<T::Request>> Server<T, H, InTurn> {
     /// A server that works in turn, with everything as it is unless set: see [`Builder::bind`].
     pub fn bind(addr: impl Into<Addr>, handler: H) -> io::Result<Server<T, H, InTurn>> {
         Builder::new().bind(addr, handler)

@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::accept::{self, Reserve};
 use super::handler::Handler;
 use super::transport::{Endpoint, Request};
 use super::way::{Ended, Refused, Way, Works, sealed};
@@ -35,6 +36,8 @@ use crate::sys::process;
 pub struct Processes {
     limit: NonZeroUsize,
     children: Vec<Child>,
+    /// To look at our threads takes a descriptor: this one's place, where there is no other.
+    reserve: Reserve,
 }
 
 #[derive(Debug)]
@@ -70,7 +73,7 @@ impl sealed::Way for Processes {
     type Held<H> = Box<H>;
 
     fn make(limit: NonZeroUsize, _: bool) -> io::Result<Processes> {
-        Ok(Processes { limit, children: Vec::new() })
+        Ok(Processes { limit, children: Vec::new(), reserve: Reserve::new() })
     }
 
     fn hold<H>(handler: H) -> Box<H> {
@@ -78,7 +81,11 @@ impl sealed::Way for Processes {
     }
 
     fn check(&self) -> io::Result<()> {
-        process::single_thread()
+        match process::single_thread() {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Err(error),
+            // Out of descriptors, for one: that may pass, and is asked again before each fork.
+            _ => Ok(()),
+        }
     }
 
     fn has_room(&self) -> bool {
@@ -136,12 +143,17 @@ impl<R: Request, H: Handler<R>> sealed::Works<R, H> for Processes {
         // What is buffered is the parent's to say, and only once.
         let _ = io::stdout().flush();
         let mut request = Some(request);
-        let child = process::run_in_child(|| {
+        let mut serve = || {
             endpoint.leave();
             let well = request.take().is_none_or(|request| work::serve(&**handler, request));
             let _ = io::stdout().flush();
             u8::from(!well)
-        });
+        };
+        let mut child = process::run_in_child(&mut serve);
+        if matches!(&child, Err(error) if accept::no_descriptors(error)) && self.reserve.release() {
+            child = process::run_in_child(&mut serve);
+        }
+        self.reserve.restore();
         match (child, request) {
             (Ok(pid), request) => {
                 // Where this fails, the child is asked after from time to time.

@@ -150,29 +150,33 @@ where
     /// Takes the next request from the socket and starts it.
     fn take(&mut self) -> io::Result<Pass> {
         let error = match T::Request::take(&mut self.endpoint) {
-            Ok(mut request) => {
-                self.pause = Pause::default();
-                if !work::verify(&*self.handler, &request) {
-                    request.close();
-                    return Ok(Pass::Other);
-                }
-                self.waiting = Some(request);
-                return self.start_waiting();
-            }
+            Ok(request) => return self.start(request),
             Err(error) => error,
         };
         match verdict(&error) {
             Verdict::GoOn => Ok(Pass::Other),
             Verdict::BackOff { descriptors } => {
                 self.tell(&Problem::error_at(Step::Accept, None, error));
-                // The reserve makes room for one; without it there is nothing to do but wait.
-                if !(descriptors && self.reserve.release()) {
-                    self.pause.begin();
+                // The reserve makes room for one, if it is taken at once; without it there is nothing to do but wait.
+                if descriptors && self.reserve.release() {
+                    if let Ok(request) = T::Request::take(&mut self.endpoint) {
+                        return self.start(request);
+                    }
                 }
+                self.pause.begin();
                 Ok(Pass::Other)
             }
             Verdict::GiveUp => Err(error),
         }
+    }
+
+    fn start(&mut self, mut request: T::Request) -> io::Result<Pass> {
+        if !work::verify(&*self.handler, &request) {
+            request.close();
+            return Ok(Pass::Other);
+        }
+        self.waiting = Some(request);
+        self.start_waiting()
     }
 
     fn start_waiting(&mut self) -> io::Result<Pass> {
