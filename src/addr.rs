@@ -16,6 +16,7 @@ use std::str::FromStr;
 
 use libc::{sa_family_t, sockaddr_in, sockaddr_in6};
 
+pub(crate) use self::kind::open_number;
 pub use self::kind::{Domain, Protocol, Type};
 pub use self::unix::UnixAddr;
 use crate::sys::addr::RawAddr;

@@ -26,6 +26,7 @@
 //! | wait and let a signal in, without a gap | [`ppoll`], [`pselect`] |
 //! | call socket, bind, listen, accept, connect, send, recv | [`Socket`], with [`Addr`] |
 //! | read or set an option | [`sockopt::get`], [`sockopt::set`], and their integer and byte forms |
+//! | write a server: TCP, UDP or Unix, in turn, with threads or with processes | module [`server`] |
 //! | convert a port or an address to network order | [`htons`], [`htonl`]: module [`byte_order`] |
 //!
 //! Everything takes and gives std's types: any [`AsFd`](std::os::fd::AsFd) can be waited for and asked for options, whether it is
@@ -88,6 +89,9 @@ compile_error!(
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+mod must_not_compile;
 
 #[macro_use]
 mod man;

@@ -165,6 +165,9 @@ pub fn pselect(
 
 /// What [`select`] found. It borrows nothing: sources may be closed, dropped or replaced while it is read.
 ///
+/// Only what the kernel has answered is in it. The kernel leaves bits above the process's descriptor table as it found
+/// them, set, also when it reports that nothing is ready; a program in C takes those for an answer.
+///
 /// ```
 /// use readysock::{FdSet, select};
 /// use std::{os::fd::AsFd, os::unix::net::UnixStream};

@@ -141,6 +141,9 @@ impl Socket {
     /// which a negative number stands for as well. When it is full, TCP lets new clients wait and try again, and a Unix
     /// connect blocks or fails with EAGAIN; nobody is refused. May be called again to change the backlog.
     ///
+    /// Closing the listener resets the connections that wait in the queue, also those that have sent something: accept
+    /// them first.
+    ///
     /// ```
     /// use readysock::{Domain, Socket, Type};
     ///

@@ -21,6 +21,9 @@ use crate::sys::time::Timespec;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
+/// There is no number that means "for ever" and none that is negative: `poll(&mut fds, -1)` does not compile. A time is
+/// passed by value and stays as it is; in C, select(2) changes its `timeval` on Linux and leaves it alone elsewhere.
+///
 /// # How exact it is
 ///
 /// Times go to the kernel in nanoseconds: nothing is rounded to milliseconds, nothing wraps after
@@ -37,6 +40,8 @@ use crate::sys::time::Timespec;
 /// `After` counts the time the kernel spent waiting. Two things are not waiting and are not
 /// counted: the time the process is stopped by job control (SIGSTOP, Ctrl-Z), and the run time of the
 /// signal handler that interrupts the wait first. Where that matters, use `At`, which is exact.
+///
+/// A socket's own time for calls that block in it (SO_RCVTIMEO, SO_SNDTIMEO) plays no part in a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timeout {
     /// Wait until something is ready. C: a null `timeval`, or -1 milliseconds.

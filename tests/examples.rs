@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::{self, Stdio};
 
 use nix::sys::signal::Signal;
+use readysock::{Domain, Socket, Type};
 
 use support::process::{Program, by_connection, example};
 
@@ -107,10 +108,13 @@ fn what_fails_at_run_time_is_one_line_and_status_1() {
         let line = Program::example(program, &["--listen", "unix:/no/such/place"]).end().failed(1);
         assert!(line.contains("cannot listen on unix:/no/such/place"), "{line}");
     }
-    drop(taken);
+    // Taken, so that nobody else gets the port, and deaf.
+    let deaf = Socket::new(Domain::INET, Type::STREAM, None).expect("a socket");
+    deaf.bind(([127, 0, 0, 1], 0)).expect("a free port");
+    let nobody = deaf.local_addr().expect("an address").to_string();
     let line = Program::example(CLIENT, &["--connect", "no.such.host.invalid:1"]).end().failed(1);
     assert!(line.contains("check the name"), "{line}");
-    for address in [busy.as_str(), "unix:/no/such/place"] {
+    for address in [nobody.as_str(), "unix:/no/such/place"] {
         let line = Program::example(CLIENT, &["--connect", address]).end().failed(1);
         assert!(line.contains(address) && line.contains("is a server there?"), "{line}");
     }

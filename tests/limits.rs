@@ -2,17 +2,21 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use readysock::{
-    Events, FdSet, PollFd, PollSet, Ready, poll, pselect, select, select_into, select_once,
+    Events, FdSet, PollFd, PollSet, Ready, poll, poll_once, ppoll, pselect, select, select_into,
+    select_once,
 };
-use support::fds::{numbered, pipe, selectable};
+use support::fds::{allow, numbered, pipe, selectable};
 use support::isolated::{self, Case};
+use support::waits::{LONG, POLLS, SELECTS, every_call_says};
 use support::{emulated, skipped};
 
 fn main() {
@@ -24,6 +28,9 @@ fn main() {
         ("select_refuses_what_is_not_open", not_open),
         ("poll_refuses_more_slots_than_open_files", too_many_slots),
         ("poll_set_passes_only_what_is_enabled", compacts),
+        ("every_call_takes_every_number", every_call),
+        ("what_is_not_open_is_news_of_its_slot_only", nval),
+        ("poll_set_takes_20000_sources", many),
     ];
     isolated::main(CASES)
 }
@@ -75,13 +82,15 @@ fn unequal() {
     (&near).write_all(b"x").expect("written");
     let high = numbered(&far, high_number());
     let sets = [FdSet::from_iter([far.as_fd()]), FdSet::from_iter([high.as_fd()]), FdSet::new()];
-    for (read, write) in [(0, 1), (1, 0), (1, 2), (2, 1), (0, 2), (2, 0)] {
-        let ready = select(&sets[read], &sets[write], &sets[2], ZERO).expect("selected");
-        assert_eq!(ready.readable().len(), sets[read].len(), "read is set {read}");
-        assert_eq!(ready.writable().len(), sets[write].len(), "write is set {write}");
-        assert_eq!(ready.count(), sets[read].len() + sets[write].len());
-        for fd in &sets[write] {
-            assert!(ready.writable().contains(fd));
+    for (name, call) in SELECTS {
+        for (read, write) in [(0, 1), (1, 0), (1, 2), (2, 1), (0, 2), (2, 0)] {
+            let ready = call([&sets[read], &sets[write], &sets[2]], ZERO).expect(name);
+            assert_eq!(ready.readable().len(), sets[read].len(), "{name}: read is set {read}");
+            assert_eq!(ready.writable().len(), sets[write].len(), "{name}: write is set {write}");
+            assert_eq!(ready.count(), sets[read].len() + sets[write].len());
+            for fd in &sets[write] {
+                assert!(ready.writable().contains(fd));
+            }
         }
     }
     // A descriptor in two sets that is ready for both counts twice.
@@ -206,13 +215,17 @@ fn too_many_slots() {
     let (near, _far) = UnixStream::pair().expect("a pair");
     let mut fds = vec![PollFd::DISABLED; 65];
     fds[0] = PollFd::of(&near, Events::OUT);
-    assert_eq!(poll(&mut fds[..64], ZERO).expect("64 slots are allowed"), 1);
-    assert_eq!(fds[0].revents(), Events::OUT);
-    let error =
-        poll(&mut fds, ZERO).expect_err("65 slots are one too many, though 64 are disabled");
-    assert_eq!(error.raw_os_error(), Some(nix::libc::EINVAL));
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert_eq!(fds[0].revents(), Events::empty(), "an answer of an earlier call does not stay");
+    type Call = fn(&mut [PollFd<'_>]) -> std::io::Result<usize>;
+    let calls: [Call; 3] =
+        [|fds| poll(fds, ZERO), |fds| poll_once(fds, ZERO), |fds| ppoll(fds, ZERO, None)];
+    for call in calls {
+        assert_eq!(call(&mut fds[..64]).expect("64 slots are allowed"), 1);
+        assert_eq!(fds[0].revents(), Events::OUT);
+        let error = call(&mut fds).expect_err("65 are one too many, though 64 are disabled");
+        assert_eq!(error.raw_os_error(), Some(nix::libc::EINVAL));
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert_eq!(fds[0].revents(), Events::empty(), "an earlier answer does not stay");
+    }
 }
 
 fn compacts() {
@@ -234,4 +247,112 @@ fn compacts() {
     let mut seen = Vec::from_iter(std::iter::from_fn(|| set.next_ready()).map(|(key, _)| key));
     seen.sort_by_key(|key| keys.iter().position(|k| k == key));
     assert_eq!(seen, keys[..50]);
+}
+
+fn every_call() {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    (&near).write_all(b"x").expect("written");
+    let holds = Events::IN | Events::OUT;
+    // Number 0: a program that was started without its standard input gets it for anything.
+    nix::unistd::dup2_stdin(&far).expect("standard input is a socket");
+    let stdin = std::io::stdin();
+    assert_eq!(stdin.as_fd().as_raw_fd(), 0);
+    every_call_says(&stdin, holds, "rw-");
+    for number in [63, 64, 319, 320, 1023, 1024, 5001] {
+        if !selectable(number) {
+            break;
+        }
+        let numbered = numbered(&far, number);
+        assert_eq!(numbered.as_raw_fd(), number);
+        every_call_says(&numbered, holds, "rw-");
+    }
+}
+
+fn nval() {
+    let (near, _far) = UnixStream::pair().expect("a pair");
+    let closed = pipe().0.into_raw_fd();
+    nix::unistd::close(closed).expect("closed");
+    // SAFETY: the number is free, and this process has one thread: nothing else comes to own it here.
+    let closed = unsafe { BorrowedFd::borrow_raw(closed) };
+    // SAFETY: it is not -1, and a negative number is nobody's descriptor.
+    let negative = unsafe { BorrowedFd::borrow_raw(-100) };
+    for (name, call) in POLLS {
+        for asked in [Events::empty(), Events::IN, Events::all()] {
+            assert_eq!(call(closed, asked, LONG).expect(name), (1, Events::NVAL), "{name}");
+            assert_eq!(call(negative, asked, ZERO).expect(name), (0, Events::empty()), "{name}");
+        }
+    }
+    for fd in [closed, negative] {
+        let set = FdSet::from_iter([fd]);
+        for (name, call) in SELECTS {
+            for sets in [[&set, &NONE, &NONE], [&NONE, &set, &NONE], [&NONE, &NONE, &set]] {
+                let error = call(sets, LONG).expect_err(name);
+                assert_eq!(error.raw_os_error(), Some(nix::libc::EBADF), "{name}, {fd:?}");
+            }
+        }
+    }
+    // Of several sources it is the event of this one, at each wait; the others get theirs.
+    let mut set = PollSet::new();
+    let gone = set.insert(closed, Events::IN);
+    let there = set.insert(near.as_fd(), Events::OUT);
+    for _ in 0..2 {
+        assert_eq!(set.wait(LONG).expect("waited"), 2);
+        let found: Vec<_> = std::iter::from_fn(|| set.next_ready()).collect();
+        assert_eq!(found, [(gone, Events::NVAL), (there, Events::OUT)]);
+        assert!(found[0].1.is_error());
+    }
+    set.remove(gone);
+    assert_eq!(set.wait(LONG).expect("waited"), 1);
+}
+
+fn many() {
+    const MANY: usize = 20_000;
+    // As many slots as open files are allowed, one more are not.
+    if !allow(i32::try_from(MANY).expect("it fits") - 1) {
+        return;
+    }
+    let [idle, busy] = [(); 2].map(|()| UnixStream::pair().expect("a pair"));
+    (&busy.1).write_all(b"x").expect("written");
+    // Sources may share a descriptor. Every hundredth has something to read.
+    let [quiet, ready] = [idle.0, busy.0].map(Arc::new);
+    let mut set = PollSet::new();
+    let source = |number: usize| if number % 100 == 0 { &ready } else { &quiet };
+    let mut keys: Vec<_> =
+        (0..MANY).map(|number| set.insert(source(number).clone(), Events::IN)).collect();
+    let expected: HashSet<_> = keys.iter().copied().step_by(100).collect();
+    assert_eq!(set.wait(LONG).expect("waited"), MANY / 100);
+    let found: HashSet<_> = std::iter::from_fn(|| set.next_ready()).map(|(key, _)| key).collect();
+    assert_eq!(found, expected);
+
+    // All but a few go, from the last to the first, while events are taken: those that stay keep theirs.
+    assert_eq!(set.wait(LONG).expect("waited"), MANY / 100);
+    let (first, _) = set.next_ready().expect("an event");
+    let stays = |number: usize| number % 1000 == 0;
+    for number in (0..MANY).rev().filter(|number| !stays(*number)) {
+        set.remove(keys[number]).expect("it is there");
+    }
+    let left: Vec<_> = (0..MANY).filter(|number| stays(*number)).map(|n| keys[n]).collect();
+    assert_eq!(set.len(), left.len());
+    let found: HashSet<_> = std::iter::from_fn(|| set.next_ready()).map(|(key, _)| key).collect();
+    assert_eq!(found, left.iter().copied().filter(|key| *key != first).collect());
+
+    // Their places are taken again, and no old key finds the new ones.
+    let fresh: Vec<_> =
+        (left.len()..MANY).map(|_| set.insert(quiet.clone(), Events::OUT)).collect();
+    assert_eq!(set.wait(LONG).expect("waited"), MANY);
+    keys.retain(|key| !left.contains(key));
+    assert!(keys.iter().all(|key| set.get(*key).is_none()));
+    assert!(fresh.iter().all(|key| set.get(*key).is_some()));
+
+    // One more than may be open, until one is switched off.
+    if !lower_limit(rlim_t::try_from(MANY).expect("it fits")) {
+        return;
+    }
+    let last = set.insert(ready, Events::IN);
+    let error = set.wait(LONG).expect_err("one too many");
+    assert_eq!(error.raw_os_error(), Some(nix::libc::EINVAL));
+    assert!(set.set_enabled(fresh[0], false));
+    assert_eq!(set.wait(LONG).expect("waited"), MANY);
+    assert!(set.set_enabled(last, false) && set.set_enabled(fresh[0], true));
+    assert_eq!(set.wait(LONG).expect("waited"), MANY);
 }

@@ -17,7 +17,7 @@ use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
 use nix::time::ClockId;
 use readysock::{Events, FdSet, PollFd, PollSet, Ready, Timeout, poll, poll_once, ppoll, pselect};
 use readysock::{ready, select, select_into, select_once};
-use support::fds::{allow, numbered};
+use support::fds::{allow, numbered, selectable};
 use support::isolated::{self, Case};
 
 struct Counting;
@@ -230,7 +230,7 @@ fn polls() {
 }
 
 fn above() {
-    if !allow(5100) {
+    if !selectable(5100) {
         return;
     }
     let (near, far) = UnixStream::pair().expect("a pair");

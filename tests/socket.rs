@@ -335,3 +335,15 @@ fn bind_takes_one_address_and_of_its_own_domain() {
     assert_eq!(errno(other().bind((Ipv6Addr::LOCALHOST, 0))), libc::EAFNOSUPPORT);
     assert_eq!(errno(unix(Type::DGRAM).bind(([127, 0, 0, 1], 0))), libc::EINVAL);
 }
+
+#[test]
+fn a_type_with_flags_of_its_own_keeps_them() {
+    // Type is an open number: SOCK_CLOEXEC may stand in it already, and must not cancel ours.
+    let flags = Type::from(libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK);
+    let one = Socket::new(Domain::INET, flags, None).expect("a socket");
+    let (near, far) = Socket::pair(Domain::UNIX, flags, None).expect("a pair");
+    for socket in [one, near, far] {
+        assert!(is_close_on_exec(&socket));
+        assert!(socket.is_nonblocking().expect("its mode"));
+    }
+}

@@ -11,7 +11,7 @@ use std::time::Duration;
 use readysock::libc::{self, SOL_SOCKET};
 use readysock::sockopt::{self, GetOption, Linger, SetOption, SndBuf, SoLinger, tcp::NoDelay};
 use support::options::{assert_errno, assert_refused, tcp, udp};
-use support::skipped;
+use support::{emulated, skipped};
 
 // ---- options of one's own ----
 
@@ -79,8 +79,13 @@ fn ones_own_options() {
     sockopt::set(&socket, Ttl, 3).unwrap();
     assert_eq!(sockopt::get(&socket, Ttl).unwrap(), 3);
     if cfg!(target_pointer_width = "64") {
-        sockopt::set(&socket, Rate, 1 << 33).unwrap();
-        assert_eq!(sockopt::get(&socket, Rate).unwrap(), 1 << 33);
+        match sockopt::set(&socket, Rate, 1 << 33) {
+            Err(error) if emulated() => skipped(&format!("SO_MAX_PACING_RATE: {error}")),
+            result => {
+                result.unwrap();
+                assert_eq!(sockopt::get(&socket, Rate).unwrap(), 1 << 33);
+            }
+        }
     }
     // 4 bytes are no u64.
     let error = sockopt::get(&socket, TooWide).unwrap_err();
@@ -148,7 +153,11 @@ fn bytes_beyond_the_answer_are_zero() {
         let buffer = &mut memory[16..16 + room];
         let n = sockopt::get_bytes(&socket, SOL_SOCKET, libc::SO_TYPE, buffer).unwrap();
         assert_eq!(n, room.min(4), "room for {room}");
-        assert_eq!(buffer[..n], native[..n], "room for {room}");
+        if emulated() && n < 4 && buffer[..n] != native[..n] {
+            skipped(&format!("{n} bytes of an int: the emulator does not give the first ones"));
+        } else {
+            assert_eq!(buffer[..n], native[..n], "room for {room}");
+        }
         assert!(buffer[n..].iter().all(|byte| *byte == 0), "room for {room}: {buffer:?}");
         assert!(
             memory[..16].iter().chain(&memory[16 + room..]).all(|byte| *byte == 0xAA),
@@ -171,7 +180,11 @@ fn the_kernel_is_told_the_callers_length() {
         assert!(buffer[room..].iter().all(|byte| *byte == 1));
     }
     let mut buffer = [0; 16];
-    assert_eq!(sockopt::get_bytes(&socket, SOL_SOCKET, libc::SO_COOKIE, &mut buffer).unwrap(), 8);
+    let whole = sockopt::get_bytes(&socket, SOL_SOCKET, libc::SO_COOKIE, &mut buffer);
+    if emulated() && whole.is_err() {
+        return skipped("SO_COOKIE: the emulator tells the kernel of 4 bytes");
+    }
+    assert_eq!(whole.unwrap(), 8);
     assert_ne!(buffer[..8], [0; 8]);
 }
 
@@ -180,6 +193,9 @@ fn a_long_value_comes_whole() {
     let (stream, _peer) = tcp();
     let mut info = [0xAA; 1000];
     let n = sockopt::get_bytes(&stream, libc::IPPROTO_TCP, libc::TCP_INFO, &mut info).unwrap();
+    if emulated() && n == 4 {
+        return skipped("TCP_INFO: the emulator asks for 4 bytes of it");
+    }
     assert!((104..1000).contains(&n), "{n}");
     assert_eq!(info[0], 1, "ESTABLISHED");
     assert!(info[n..].iter().all(|byte| *byte == 0));
@@ -212,7 +228,11 @@ fn what_the_buffer_held_is_no_question() {
             &mut length,
         )
     };
-    assert_eq!(asked, 0, "the kernel answers a question: {}", io::Error::last_os_error());
+    let error = io::Error::last_os_error();
+    if emulated() && asked == -1 {
+        return skipped(&format!("IP_MSFILTER, which reads its buffer: {error}"));
+    }
+    assert_eq!(asked, 0, "the kernel answers a question: {error}");
     // The same buffer through the gate is zeros: no group, which is EINVAL.
     assert_errno(sockopt::get_bytes(&socket, libc::IPPROTO_IP, 41, &mut question), &[libc::EINVAL]);
 }
@@ -266,10 +286,13 @@ fn get_filter_is_refused_with_a_filter_attached() {
         )
     };
     assert_eq!((result, length), (0, 3));
-    assert!(
-        memory[..24].iter().all(|byte| *byte != 0xAA)
-            && memory[24..].iter().all(|byte| *byte == 0xAA)
-    );
+    let written = memory.iter().take_while(|byte| **byte != 0xAA).count();
+    if emulated() && written <= 4 {
+        skipped("what SO_GET_FILTER writes: the emulator asks for 4 bytes of it");
+    } else {
+        assert_eq!(written, 24);
+    }
+    assert!(memory[24..].iter().all(|byte| *byte == 0xAA));
 
     assert_refused(sockopt::get_int(&socket, SOL_SOCKET, libc::SO_ATTACH_FILTER), "SO_GET_FILTER");
     for room in [0, 4, 8, 64, 4096] {

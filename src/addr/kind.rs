@@ -43,6 +43,8 @@ macro_rules! open_number {
     };
 }
 
+pub(crate) use open_number;
+
 open_number! {
     /// The first argument of `socket(2)`: the family of addresses. C: `AF_INET` and its like.
     ///

@@ -11,7 +11,8 @@ use super::socket_file::{self, SocketFile};
 use super::stream::Stream;
 use crate::addr::{Addr, Domain, Type, UnixAddr};
 use crate::socket::Socket;
-use crate::sockopt::{self, ReuseAddr};
+use crate::sockopt::ipv6::V6Only;
+use crate::sockopt::{self, ReuseAddr, ReusePort};
 
 /// TCP: connections, each a [`Stream`].
 #[derive(Clone, Copy, Debug)]
@@ -183,14 +184,14 @@ fn bind_at(
             sockopt::set(&socket, ReuseAddr, true)?;
         }
         if settings.reuse_port {
-            sockopt::set_int(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+            sockopt::set(&socket, ReusePort, true)?;
         }
         if let Some(only) = settings.ipv6_only {
             if addr.domain() != Domain::INET6 {
                 let text = "ipv6_only is for an IPv6 address: bind to [::] or leave it out";
                 return Err(io::Error::new(ErrorKind::InvalidInput, text));
             }
-            sockopt::set_int(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, only.into())?;
+            sockopt::set(&socket, V6Only, only)?;
         }
         Ok(socket)
     };

@@ -30,7 +30,7 @@ impl Socket {
     /// - `EAGAIN`: non-blocking and no room, or SO_SNDTIMEO is over.
     /// - `EPIPE`: the peer is gone, or the writing half is shut down. No signal comes with it.
     /// - `ECONNRESET`: the peer has reset the connection.
-    /// - `ECONNREFUSED`: of UDP, nobody had listened when an earlier datagram arrived.
+    /// - `ECONNREFUSED`: of connected UDP, nobody had listened when an earlier datagram arrived. It comes once, and the socket goes on.
     /// - `EMSGSIZE`: too long for one datagram.
     /// - `ENOTCONN`, `EDESTADDRREQ`: not connected.
     ///
@@ -133,7 +133,7 @@ impl Socket {
     ///   of a stream, and throw a datagram away.
     /// - `EAGAIN`: non-blocking and nothing there, or SO_RCVTIMEO is over.
     /// - `ECONNRESET`: the peer has reset the connection.
-    /// - `ECONNREFUSED`: of a connected UDP socket, nobody listened for what was sent.
+    /// - `ECONNREFUSED`: of a connected UDP socket, nobody listened for what was sent. It comes once, and the socket goes on.
     /// - `ENOTCONN`: a stream that is not connected.
     #[doc = concat!(man_page!("recv", 2))]
     #[inline]

@@ -26,12 +26,25 @@
 //! An option's type is its C name without the prefix: `SO_SNDBUF` is [`SndBuf`], `TCP_NODELAY` is [`tcp::NoDelay`]. Search finds the C
 //! names too. Where a type of that name exists already, the option keeps the `So`: [`SoLinger`] has a [`Linger`],
 //! [`SoType`] a [`Type`](crate::Type). The options of a level are in the module of its name; those of `SOL_SOCKET` are here as well.
-//! Do not import them all with a `*`: there is an [`Error`] among them.
+//! Do not import them all with a `*`: there is an [`Error`] among them. [`table`] lists them at run time, and reads and writes
+//! them as text.
+//!
+//! | value | type |
+//! | --- | --- |
+//! | a flag | `bool` |
+//! | a size in bytes | `usize`, within what the kernel's number holds |
+//! | a time | [`Duration`](std::time::Duration), rounded up to the kernel's unit; `Option` where the kernel's 0 is no limit |
+//! | a name | `String`, without a NUL, at most 15 bytes |
+//! | an enumeration | an open number: [`Domain`](crate::Domain), [`PathMtu`], [`TcpState`] |
+//! | a credential | [`Credentials`], `None` where there is nobody; a descriptor is an `OwnedFd` |
+//! | a count, an index, an identifier | `u32`, `u64`; a field of 8 bits in a header, `u8` |
 //!
 //! # Options that are not here
 //!
 //! - One whose value is an integer: [`get_int`] and [`set_int`], or an option of your own, [like this](GetOption).
 //! - Any other: [`get_bytes`], and [`set_bytes`], which is `unsafe`, for there are options whose bytes are pointers.
+//! - Packet filters (`SO_ATTACH_FILTER`, `SO_ATTACH_BPF` and kin) are programs, not values. The crate socket2 attaches classic ones
+//!   (`Socket::attach_filter`), nix those of a group of `SO_REUSEPORT` sockets, aya loads and attaches eBPF.
 //!
 //! C's `getsockopt` with a buffer length and without (the notes' Python has both, too) are `get_bytes` and `get_int`.
 //!
@@ -40,7 +53,7 @@
 //! Each of these is InvalidInput, before any call, also for options of your own:
 //!
 //! - reading `SO_GET_FILTER`: the kernel takes the length of the buffer for a number of instructions, of 8 bytes each, and writes past its end;
-//! - reading `SO_PEERPIDFD` as a number: each read makes a new descriptor, which nobody would own;
+//! - reading `SO_PEERPIDFD` as a number: each read makes a new descriptor, which nobody would own ([`PeerPidfd`] does);
 //! - writing `SO_ATTACH_FILTER`, `SO_ATTACH_BPF`, `SO_ATTACH_REUSEPORT_CBPF`, `SO_ATTACH_REUSEPORT_EBPF` and `PACKET_FANOUT_DATA` as a number: it
 //!   would be the number of a descriptor that nobody lent, or part of a pointer.
 //!
@@ -77,19 +90,31 @@
 //! ```
 #![doc = concat!(man_page!("getsockopt", 2))]
 
+mod codec;
+mod enums;
+mod linger;
+mod peer;
 mod table;
+mod tcp_info;
+mod text;
 mod value;
 
+pub mod ip;
+pub mod ipv6;
 pub mod socket;
 pub mod tcp;
+pub mod udp;
 
 use std::ffi::c_int;
 use std::io;
 use std::os::fd::AsFd;
 
+pub use self::enums::{PathMtu, TcpState, TimestampFlags};
+pub use self::linger::Linger;
+pub use self::peer::Credentials;
 pub use self::socket::*;
 pub use self::table::{Direction, OptionInfo, table};
-pub use self::value::{GetValue, Linger, SetValue};
+pub use self::value::{GetValue, SetValue};
 use crate::sys::sockopt as sys;
 pub use crate::sys::sockopt::set_bytes;
 

@@ -1,20 +1,34 @@
-//! The table of options: each row is the source of an option's type, its documentation and its line in [`table`].
+//! The table of options: each row is the source of an option's type, its documentation, its example, its line in [`table`]
+//! and its forms as text.
 //!
 //! A row, among its kin in the order of the names:
 //!
 //! ```text
-//! /// `SO_SNDBUF`: how many bytes the send buffer may hold.          (one line: it is also the row's summary)
+//! /// `SO_BROADCAST`: may this socket send to a broadcast address?    (one line: it is also the row's summary)
 //! ///
-//! /// Units, errors, the trap, three lines that run. The man page is added.
-//! #[doc(alias = "SO_SNDBUF")]
-//! SndBuf = SO_SNDBUF: usize as Size, "bytes", get set;
+//! /// What Linux does with it, errors, the trap.
+//! #[doc(alias = "SO_BROADCAST")]
+//! Broadcast = SO_BROADCAST: bool, get set, example udp true;
 //! ```
 //!
-//! that is `Type = C_NAME: Value as Codec, "unit", directions;`. A bool or an integer needs no codec, a value without a unit
-//! leaves that out, and `get set` may be one of the two.
+//! that is `Type = C_NAME: Value as Codec, "unit", directions, example SOCKET VALUE, man "page" section;`. A bool or an integer
+//! needs no codec, a value without a unit leaves that out, and `get set` may be one of the two. The example sets the value on such
+//! a socket (`tcp`, `listener`, `udp`, `udp6`, `unix`), or reads it where the option is only read, and checks it; an option that
+//! needs another one has it in its documentation. (`example "no_run"`: not for everybody, it needs a privilege.) The man page is that of the level unless the row names another. What the crate
+//! `libc` does not have is in `c`, below.
 
 use std::ffi::c_int;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// The numbers of C: those of the crate `libc`, and those that its older versions do not have.
+pub(super) mod c {
+    pub(in crate::sockopt) use libc::*;
+
+    pub(in crate::sockopt) use crate::sys::sockopt::SO_PEERPIDFD;
+}
 
 /// What an option allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +78,33 @@ pub struct OptionInfo {
     pub(super) unit: &'static str,
     pub(super) direction: Direction,
     pub(super) summary: &'static str,
+    pub(super) forms: Forms,
+}
+
+/// The option's value as text, out of the kernel and into it.
+#[derive(Clone, Copy)]
+pub(super) struct Forms {
+    pub(super) get: Option<fn(BorrowedFd<'_>) -> io::Result<String>>,
+    pub(super) set: Option<fn(BorrowedFd<'_>, &str) -> io::Result<()>>,
+}
+
+/// These follow from the rest of the row.
+impl PartialEq for Forms {
+    fn eq(&self, _: &Forms) -> bool {
+        true
+    }
+}
+
+impl Eq for Forms {}
+
+impl Hash for Forms {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl fmt::Debug for Forms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 impl OptionInfo {
@@ -120,6 +161,47 @@ impl OptionInfo {
     pub fn summary(&self) -> &'static str {
         self.summary.trim()
     }
+
+    /// Reads the option, as [`get`](super::get) does, and shows the value as text.
+    ///
+    /// Flags are `on` or `off`, times have a unit (`900ms`), what is not there is `none`. An option that can only be
+    /// written is InvalidInput.
+    ///
+    /// ```
+    /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    /// let option = readysock::sockopt::table().find(|row| row.c_name() == "SO_LINGER").expect("a row");
+    /// assert_eq!(option.get_text(&socket)?, "off");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn get_text(&self, fd: &(impl AsFd + ?Sized)) -> io::Result<String> {
+        match self.forms.get {
+            Some(get) => get(fd.as_fd()),
+            None => Err(self.refused("written")),
+        }
+    }
+
+    /// Writes the option, as [`set`](super::set) does, with a value in the form of [`get_text`](OptionInfo::get_text).
+    ///
+    /// A text that is no value of the option's type is InvalidInput, and so is an option that can only be read.
+    ///
+    /// ```
+    /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    /// let option = readysock::sockopt::table().find(|row| row.c_name() == "SO_LINGER").expect("a row");
+    /// option.set_text(&socket, "900ms")?;
+    /// assert_eq!(option.get_text(&socket)?, "1s");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn set_text(&self, fd: &(impl AsFd + ?Sized), value: &str) -> io::Result<()> {
+        match self.forms.set {
+            Some(set) => set(fd.as_fd(), value),
+            None => Err(self.refused("read")),
+        }
+    }
+
+    fn refused(&self, possible: &str) -> io::Error {
+        let text = format!("{} can only be {possible}", self.c_name);
+        io::Error::new(ErrorKind::InvalidInput, text)
+    }
 }
 
 /// Every option of this crate: level by level, in the order of their names.
@@ -130,8 +212,16 @@ impl OptionInfo {
 /// }
 /// ```
 pub fn table() -> impl Iterator<Item = &'static OptionInfo> {
-    [super::socket::TABLE, super::tcp::TABLE].into_iter().flatten()
+    LEVELS.into_iter().flatten()
 }
+
+const LEVELS: [&[OptionInfo]; 5] = [
+    super::socket::TABLE,
+    super::tcp::TABLE,
+    super::ip::TABLE,
+    super::ipv6::TABLE,
+    super::udp::TABLE,
+];
 
 /// Whether two texts are the same, where `==` cannot be used: at compile time.
 pub(super) const fn same(a: &str, b: &str) -> bool {
@@ -146,23 +236,30 @@ pub(super) const fn same(a: &str, b: &str) -> bool {
 /// Makes the options of one level; the head of this file shows a row.
 macro_rules! options {
     (
-        level $level:ident, man $page:literal $section:literal;
+        level $level:ident, path $path:literal, man $page:literal $section:literal;
         $(
             #[doc = $summary:literal]
             $(#[doc = $doc:literal])*
             #[doc(alias = $alias:literal)]
-            $Option:ident = $NAME:ident: $Value:ty $(as $Codec:ty)? $(, $unit:literal)?, $($direction:ident)+;
+            $Option:ident = $NAME:ident: $Value:ty $(as $Codec:ty)? $(, $unit:literal)?, $($direction:ident)+
+                $(, example $($attribute:literal)? $socket:ident $example:expr)? $(, man $row_page:literal $row_section:literal)?;
         )+
     ) => {
         $(
             #[doc = $summary]
+            #[doc = ""]
+            #[doc = concat!("`", stringify!($level), "`, ", $crate::sockopt::table::options!(@direction_text $($direction)+),
+                ", `", stringify!($Value), "`" $(, " in ", $unit)?, ".")]
             $(#[doc = $doc])*
-            #[doc = concat!(man_page!($page, $section))]
+            #[doc = $crate::sockopt::table::options!(
+                @example $path $Option [$($direction)+] $([$($attribute)?] $socket $example)?
+            )]
+            #[doc = $crate::sockopt::table::options!(@man $page $section $(, $row_page $row_section)?)]
             #[doc(alias = $alias)]
             #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
             pub struct $Option;
 
-            options!(@impl $Option, $level, $NAME, $Value, [$($Codec)?], $($direction)+);
+            $crate::sockopt::table::options!(@impl $Option, $level, $NAME, $Value, [$($Codec)?], $($direction)+);
             const _: () = assert!($crate::sockopt::table::same($alias, stringify!($NAME)));
         )+
 
@@ -170,13 +267,14 @@ macro_rules! options {
         pub(super) const TABLE: &[$crate::sockopt::OptionInfo] = &[$($crate::sockopt::OptionInfo {
             type_name: stringify!($Option),
             c_name: stringify!($NAME),
-            name: libc::$NAME,
+            name: $crate::sockopt::table::c::$NAME,
             c_level: stringify!($level),
-            level: libc::$level,
+            level: $crate::sockopt::table::c::$level,
             value: stringify!($Value),
             unit: concat!($($unit)?),
-            direction: options!(@direction $($direction)+),
+            direction: $crate::sockopt::table::options!(@direction $($direction)+),
             summary: $summary,
+            forms: $crate::sockopt::table::options!(@forms $Option, $($direction)+),
         }),+];
     };
 
@@ -184,25 +282,72 @@ macro_rules! options {
     (@direction set) => { $crate::sockopt::Direction::Set };
     (@direction get set) => { $crate::sockopt::Direction::Both };
 
+    (@direction_text get) => { "can be read" };
+    (@direction_text set) => { "can be written" };
+    (@direction_text get set) => { "can be read and written" };
+
+    (@socket tcp) => { "let socket = readysock::Socket::new(readysock::Domain::INET, readysock::Type::STREAM, None)?;" };
+    (@socket listener) => { "let socket = std::net::TcpListener::bind(\"127.0.0.1:0\")?;" };
+    (@socket udp) => { "let socket = std::net::UdpSocket::bind(\"127.0.0.1:0\")?;" };
+    (@socket udp6) => { "let socket = readysock::Socket::new(readysock::Domain::INET6, readysock::Type::DGRAM, None)?;" };
+    (@socket unix) => { "let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;" };
+
+    (@example $path:literal $Option:ident $directions:tt) => { "" };
+    (@example $path:literal $Option:ident $directions:tt [$($attribute:literal)?] $socket:ident $value:expr) => {
+        concat!(
+            "\n```" $(, $attribute)?, "\nuse readysock::sockopt;\n\n",
+            $crate::sockopt::table::options!(@socket $socket), "\n",
+            $crate::sockopt::table::options!(@set $directions $path $Option $value),
+            "assert_eq!(sockopt::get(&socket, ", $path, "::", stringify!($Option), ")?, ", stringify!($value), ");\n",
+            "# Ok::<(), std::io::Error>(())\n```"
+        )
+    };
+    (@set [get] $path:literal $Option:ident $value:expr) => { "" };
+    (@set [get set] $path:literal $Option:ident $value:expr) => {
+        concat!("sockopt::set(&socket, ", $path, "::", stringify!($Option), ", ", stringify!($value), ")?;\n")
+    };
+
+    (@man $page:literal $section:literal) => { concat!(man_page!($page, $section)) };
+    (@man $_page:literal $_section:literal, $page:literal $section:literal) => { concat!(man_page!($page, $section)) };
+
+    (@forms $Option:ident, get) => {
+        $crate::sockopt::table::Forms {
+            get: Some(|fd| $crate::sockopt::get(&fd, $Option).map(|value| $crate::sockopt::text::Show::show(&value))),
+            set: None,
+        }
+    };
+    (@forms $Option:ident, set) => {
+        $crate::sockopt::table::Forms {
+            get: None,
+            set: Some(|fd, text| $crate::sockopt::set(&fd, $Option, $crate::sockopt::text::Parse::parse(text)?)),
+        }
+    };
+    (@forms $Option:ident, get set) => {
+        $crate::sockopt::table::Forms {
+            get: $crate::sockopt::table::options!(@forms $Option, get).get,
+            set: $crate::sockopt::table::options!(@forms $Option, set).set,
+        }
+    };
+
     (@impl $Option:ident, $level:ident, $NAME:ident, $Value:ty, $Codec:tt, get set) => {
-        options!(@impl $Option, $level, $NAME, $Value, $Codec, get);
-        options!(@impl $Option, $level, $NAME, $Value, $Codec, set);
+        $crate::sockopt::table::options!(@impl $Option, $level, $NAME, $Value, $Codec, get);
+        $crate::sockopt::table::options!(@impl $Option, $level, $NAME, $Value, $Codec, set);
     };
     (@impl $Option:ident, $level:ident, $NAME:ident, $Value:ty, $Codec:tt, get) => {
         impl $crate::sockopt::GetOption for $Option {
-            const LEVEL: ::std::ffi::c_int = libc::$level;
-            const NAME: ::std::ffi::c_int = libc::$NAME;
+            const LEVEL: ::std::ffi::c_int = $crate::sockopt::table::c::$level;
+            const NAME: ::std::ffi::c_int = $crate::sockopt::table::c::$NAME;
             type Value = $Value;
         }
-        options!(@get $Option, $Value, $Codec);
+        $crate::sockopt::table::options!(@get $Option, $Value, $Codec);
     };
     (@impl $Option:ident, $level:ident, $NAME:ident, $Value:ty, $Codec:tt, set) => {
         impl $crate::sockopt::SetOption for $Option {
-            const LEVEL: ::std::ffi::c_int = libc::$level;
-            const NAME: ::std::ffi::c_int = libc::$NAME;
+            const LEVEL: ::std::ffi::c_int = $crate::sockopt::table::c::$level;
+            const NAME: ::std::ffi::c_int = $crate::sockopt::table::c::$NAME;
             type Value = $Value;
         }
-        options!(@set $Option, $Value, $Codec);
+        $crate::sockopt::table::options!(@set $Option, $Value, $Codec);
     };
 
     // Integers and bools have their form already.
@@ -240,7 +385,7 @@ mod tests {
 
     #[test]
     fn rows_are_in_order_and_named_once() {
-        for level in [super::super::socket::TABLE, super::super::tcp::TABLE] {
+        for level in LEVELS {
             assert!(level.is_sorted_by(|a, b| a.c_name < b.c_name), "{level:?}");
             assert!(level.iter().all(|row| row.level == level[0].level));
         }
@@ -265,10 +410,9 @@ mod tests {
         for row in table() {
             // The documentation of an option begins with its name in C, and says in that line what it does.
             let start = format!("`{}`: ", row.c_name());
-            assert!(
-                row.summary().starts_with(&start) && row.summary().ends_with(['.', '?']),
-                "{row:?}"
-            );
+            let summary = row.summary();
+            assert!(summary.starts_with(&start) && summary.ends_with(['.', '?']), "{row:?}");
+            assert!(!summary.contains(['[', ']']), "a link is no text: {summary}");
         }
     }
 

@@ -29,6 +29,19 @@ use crate::poll::Events;
 /// assert_eq!(fds[0].revents(), Events::IN);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// # What does not compile
+///
+/// A descriptor that is closed while a slot names it (in C: `NVAL`, or a slot that silently watches another file):
+///
+/// ```compile_fail,E0505
+/// use readysock::{Events, PollFd, poll};
+///
+/// let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
+/// let mut fds = [PollFd::of(&near, Events::OUT)];
+/// drop(near); // error[E0505]: cannot move out of `near` because it is borrowed
+/// poll(&mut fds, None).unwrap();
+/// ```
 #[doc(alias = "pollfd")]
 #[repr(transparent)]
 #[derive(Clone, Copy)]

@@ -17,7 +17,8 @@
 //!    pointer to write through (TCP_ZEROCOPY_RECEIVE, MPTCP_FULL_INFO, ebtables), or as addresses to
 //!    connect to (SCTP_SOCKOPT_CONNECTX3). A few read more than they are told (ebtables: 120 bytes).
 //! 4. One is told its length in another unit: SO_GET_FILTER, in instructions of 8 bytes.
-//! 5. Three make a descriptor: SO_PEERPIDFD, and SCTP's PEELOFF and PEELOFF_FLAGS.
+//! 5. Three make a descriptor: SO_PEERPIDFD, and SCTP's PEELOFF and PEELOFF_FLAGS. The first has a door of its
+//!    own, [`peer_pidfd`], which owns what comes through it.
 //!
 //! So the kernel never sees the caller's memory. It sees a [`scratch`] of zeros, whose first bytes
 //! are said to be the buffer; [`SLACK`] more lie behind them. The slack takes what (2) writes too much, and
@@ -34,7 +35,7 @@
 
 use std::ffi::c_int;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use libc::socklen_t;
 
@@ -50,7 +51,7 @@ const SMALL: usize = 512;
 const INTEGER: usize = 8;
 
 /// Since Linux 6.5, and later than the oldest libc crate this one accepts.
-const SO_PEERPIDFD: c_int =
+pub(crate) const SO_PEERPIDFD: c_int =
     if cfg!(any(target_arch = "sparc", target_arch = "sparc64")) { 0x56 } else { 77 };
 
 /// Room on the stack for a small value and its slack.
@@ -94,7 +95,7 @@ fn check_get(level: c_int, name: c_int) -> io::Result<()> {
             "SO_GET_FILTER counts instructions, not bytes, and would be written past the buffer: use libc::getsockopt",
         )),
         (libc::SOL_SOCKET, SO_PEERPIDFD) => Err(refused(
-            "SO_PEERPIDFD makes a new descriptor, which a plain number would leak: use libc::getsockopt and own the result",
+            "SO_PEERPIDFD makes a new descriptor, which a plain number would leak: use sockopt::PeerPidfd, which owns it",
         )),
         _ => Ok(()),
     }
@@ -123,11 +124,63 @@ fn check_set(level: c_int, name: c_int) -> io::Result<()> {
 fn is_plain(level: c_int, name: c_int) -> bool {
     matches!(
         (level, name),
-        (libc::SOL_SOCKET, libc::SO_LINGER | libc::SO_RCVTIMEO | libc::SO_SNDTIMEO)
+        (
+            libc::SOL_SOCKET,
+            libc::SO_LINGER | libc::SO_RCVTIMEO | libc::SO_SNDTIMEO | libc::SO_BINDTODEVICE
+        ) | (libc::IPPROTO_TCP, libc::TCP_CONGESTION | libc::TCP_ULP)
+            | (
+                libc::IPPROTO_IP,
+                libc::IP_ADD_MEMBERSHIP
+                    | libc::IP_DROP_MEMBERSHIP
+                    | libc::IP_ADD_SOURCE_MEMBERSHIP
+                    | libc::IP_DROP_SOURCE_MEMBERSHIP
+            )
+            | (libc::IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP | libc::IPV6_DROP_MEMBERSHIP)
     )
 }
 
-/// getsockopt(2), the one of this crate: the value's first bytes are `value[..n]`, the rest of `value` is zero.
+/// getsockopt(2), the one of this crate: tells the kernel of the first `length` bytes of `memory`, and keeps in `length`
+/// what the kernel made of it, after an error too.
+///
+/// # Safety
+///
+/// `memory` is zeros, [`SLACK`] longer than `length`; the option is none of those that [`check_get`] refuses, or the caller
+/// owns what it makes.
+#[inline]
+unsafe fn getsockopt(
+    fd: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    memory: &mut [u8],
+    length: &mut socklen_t,
+) -> io::Result<()> {
+    // SAFETY: the kernel may touch more than it is told; `memory` is ours, and by the caller's duty long enough and zero, which
+    // by the analysis at the head of this file covers every option; `length` is an initialised socklen_t.
+    cvt(unsafe {
+        libc::getsockopt(fd.as_raw_fd(), level, name, memory.as_mut_ptr().cast(), length)
+    })?;
+    Ok(())
+}
+
+/// The bytes of an answer; more than there was room for is an error.
+#[inline]
+fn answer(memory: &[u8], length: socklen_t, room: usize) -> io::Result<&[u8]> {
+    usize::try_from(length)
+        .ok()
+        .filter(|n| *n <= room)
+        .and_then(|n| memory.get(..n))
+        .ok_or_else(|| too_long(length, room))
+}
+
+#[cold]
+fn too_long(length: socklen_t, room: usize) -> io::Error {
+    io::Error::new(
+        ErrorKind::InvalidData,
+        format!("the option has {length} bytes, the buffer {room}: use a longer buffer"),
+    )
+}
+
+/// getsockopt(2): the value's first bytes are `value[..n]`, the rest of `value` is zero.
 ///
 /// On an error all of `value` is zero.
 pub(crate) fn get(
@@ -140,23 +193,49 @@ pub(crate) fn get(
     check_get(level, name)?;
     let mut length = told(value.len())?;
     let (mut stack, mut heap) = ([0; STACK], Vec::new());
-    let bytes = scratch(value.len(), &mut stack, &mut heap)?;
-    // SAFETY: the kernel may touch more than it is told; `bytes` are `value.len()` and SLACK more, all ours, all zero,
-    // which by the analysis at the head of this file covers every option that `check_get` lets through;
-    // `length` is an initialised socklen_t that lives through the call.
-    cvt(unsafe {
-        libc::getsockopt(fd.as_raw_fd(), level, name, bytes.as_mut_ptr().cast(), &mut length)
-    })?;
-    let answer = usize::try_from(length).ok().and_then(|n| bytes.get(..n));
-    match (answer, value.len()) {
-        (Some(answer), room) if answer.len() <= room => {
-            value[..answer.len()].copy_from_slice(answer);
-            Ok(answer.len())
+    let memory = scratch(value.len(), &mut stack, &mut heap)?;
+    // SAFETY: `scratch` gives zeros and SLACK; the option was checked.
+    unsafe { getsockopt(fd, level, name, memory, &mut length) }?;
+    let answer = answer(memory, length, value.len())?;
+    value[..answer.len()].copy_from_slice(answer);
+    Ok(answer.len())
+}
+
+/// getsockopt(2) for a list of any length, as SO_PEERGROUPS has: the kernel answers ERANGE and the length it needs.
+pub(crate) fn get_list(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<Vec<u8>> {
+    check_get(level, name)?;
+    let mut room = SMALL;
+    // It could change between two calls, though not for ever.
+    for _ in 0..8 {
+        let mut length = told(room)?;
+        let (mut stack, mut heap) = ([0; STACK], Vec::new());
+        let memory = scratch(room, &mut stack, &mut heap)?;
+        // SAFETY: `scratch` gives zeros and SLACK; the option was checked.
+        let result = unsafe { getsockopt(fd, level, name, memory, &mut length) };
+        match (result, usize::try_from(length)) {
+            (Ok(()), _) => return answer(memory, length, room).map(<[u8]>::to_vec),
+            (Err(error), Ok(needed))
+                if error.raw_os_error() == Some(libc::ERANGE) && needed > room =>
+            {
+                room = needed;
+            }
+            (Err(error), _) => return Err(error),
         }
-        (_, room) => Err(io::Error::new(
-            ErrorKind::InvalidData,
-            format!("the option has {length} bytes, the buffer {room}: use a longer buffer"),
-        )),
+    }
+    Err(io::Error::new(ErrorKind::InvalidData, "the list grew with every call: try again"))
+}
+
+/// getsockopt(2) with SO_PEERPIDFD: a descriptor of the peer's process, made by this call. It is close-on-exec.
+pub(crate) fn peer_pidfd(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut length = told(size_of::<c_int>())?;
+    let mut memory = [0; STACK];
+    // SAFETY: zeros, and more than 4 and SLACK of them; what it makes is owned below.
+    unsafe { getsockopt(fd, libc::SOL_SOCKET, SO_PEERPIDFD, &mut memory, &mut length) }?;
+    let number = answer(&memory, length, size_of::<c_int>())?.first_chunk().copied();
+    match number.map(c_int::from_ne_bytes) {
+        // SAFETY: the kernel has made this descriptor for this call; nothing else owns it.
+        Some(number) if number >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(number) }),
+        _ => Err(io::Error::new(ErrorKind::InvalidData, "the option answered no descriptor")),
     }
 }
 
@@ -235,9 +314,9 @@ unsafe fn setsockopt(
 ///
 /// let socket = UdpSocket::bind("127.0.0.1:0")?;
 /// let one = 1_i32.to_ne_bytes();
-/// // SAFETY: to IP_RECVTTL the bytes are an int, and an int is plain data.
-/// unsafe { sockopt::set_bytes(&socket, libc::IPPROTO_IP, libc::IP_RECVTTL, &one) }?;
-/// assert_eq!(sockopt::get_int(&socket, libc::IPPROTO_IP, libc::IP_RECVTTL)?, 1);
+/// // SAFETY: to IP_RECVTOS the bytes are an int, and an int is plain data.
+/// unsafe { sockopt::set_bytes(&socket, libc::IPPROTO_IP, libc::IP_RECVTOS, &one) }?;
+/// assert_eq!(sockopt::get_int(&socket, libc::IPPROTO_IP, libc::IP_RECVTOS)?, 1);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///

@@ -3,6 +3,7 @@
 
 pub mod fds;
 pub mod isolated;
+pub mod netns;
 pub mod options;
 pub mod process;
 pub mod sockets;

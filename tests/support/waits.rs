@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use readysock::{Events, FdSet, PollFd, PollSet, Ready};
 use readysock::{poll, poll_once, ppoll, pselect, select, select_into, select_once};
@@ -22,7 +22,7 @@ fn in_slot(
 ) -> io::Result<(usize, Events)> {
     let mut fds = [PollFd::new(fd, asked)];
     let n = call(&mut fds)?;
-    assert_eq!(fds[0].events(), asked, "what was asked for stays");
+    assert!(fds[0].events() == asked || !fds[0].is_enabled(), "what was asked for stays");
     Ok((n, fds[0].revents()))
 }
 
@@ -114,10 +114,13 @@ fn times(ready: bool) -> &'static [Duration] {
 /// Waits until each of the events is there: over TCP, even on this machine, some take a moment.
 #[track_caller]
 fn come_about(fd: BorrowedFd<'_>, holds: Events) {
+    let start = Instant::now();
     for event in holds.iter() {
         let mut fds = [PollFd::new(fd, event - UNASKED)];
+        // Another event, which nobody asked for, may end each wait at once.
         while !fds[0].revents().contains(event) {
             assert_eq!(poll(&mut fds, LONG).expect("polled"), 1, "{event:?} does not come");
+            assert!(start.elapsed() < LONG, "{event:?} does not come");
         }
     }
 }

@@ -209,18 +209,20 @@ impl Tools {
         let start = format!("#!/bin/sh\nexport LD_LIBRARY_PATH={libraries}\n");
         let rustc = quoted(debian.join("usr/bin/rustc"));
         self.write("rustc", &format!("{start}exec {rustc} \"$@\"\n"))?;
-        // In 1.85 the two options that start a doctest by an emulator had other names, and were for nightly.
+        // In 1.85 the two options that start a doctest by an emulator had other names, and were for nightly; for
+        // that one only it also made one program of all doctests.
         let rustdoc = quoted(debian.join("usr/bin/rustdoc"));
         let names = "for argument; do
   shift
   case $argument in
-    --test-runtool) export RUSTC_BOOTSTRAP=1; set -- \"$@\" -Zunstable-options --runtool;;
+    --test-runtool) set -- \"$@\" -Zunstable-options --runtool;;
     --test-runtool-arg) set -- \"$@\" --runtool-arg;;
     *) set -- \"$@\" \"$argument\";;
   esac
 done
 ";
-        self.write("rustdoc", &format!("{start}{names}exec {rustdoc} \"$@\"\n"))?;
+        let nightly = "export RUSTC_BOOTSTRAP=1\n";
+        self.write("rustdoc", &format!("{start}{nightly}{names}exec {rustdoc} \"$@\"\n"))?;
         for machine in FOREIGN {
             let gcc = quoted(debian.join(format!("usr/bin/{}-linux-gnu-gcc-12", machine.gnu)));
             let root = quoted(debian.clone());

@@ -7,6 +7,7 @@ mod cross;
 mod debian;
 mod mutants;
 mod readme;
+mod sanitize;
 mod steps;
 mod suite;
 
@@ -33,6 +34,7 @@ enum Chore {
     #[command(name = "before-5.1", hide = true)]
     Before51(before_5_1::Arguments),
     Mutants(mutants::Arguments),
+    Sanitize(sanitize::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Chore::Cross(arguments) => cross::run(&arguments, root()),
         Chore::Before51(arguments) => before_5_1::run(&arguments),
         Chore::Mutants(arguments) => mutants::run(&arguments, root()),
+        Chore::Sanitize(arguments) => sanitize::run(&arguments, root()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -89,3 +89,43 @@ fn the_code_map_is_true() {
         );
     }
 }
+
+/// The traps of CONTRIBUTING.md: each row has its item and its tests, and each test is in the file that it names.
+#[test]
+fn every_trap_has_its_tests() {
+    let text = fs::read_to_string(root().join("CONTRIBUTING.md")).expect("CONTRIBUTING.md");
+    let rows = text.lines().skip_while(|line| *line != "| trap | item | test |").skip(2);
+    let rows: Vec<&str> = rows.take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 30, "{} rows", rows.len());
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [trap, item, tests] = cells[..] else { panic!("not three cells: {row}") };
+        assert!(!trap.is_empty() && item.starts_with('`') && item.ends_with('`'), "{row}");
+        for test in tests.split(", ") {
+            let test = test.strip_prefix('`').and_then(|test| test.strip_suffix('`'));
+            let (file, name) =
+                test.and_then(|test| test.split_once(": ")).unwrap_or_else(|| panic!("{row}"));
+            let source = fs::read_to_string(root().join(file))
+                .unwrap_or_else(|error| panic!("{file}: {error}, in {row}"));
+            assert!(source.lines().any(|line| is_test(line, name)), "no {name} in {file}: {row}");
+        }
+    }
+}
+
+/// A test is a function, a case with a process of its own, or a row of a table.
+fn is_test(line: &str, name: &str) -> bool {
+    let line = line.trim_start();
+    [format!("fn {name}("), format!("(\"{name}\", "), format!("{name}: ")]
+        .iter()
+        .any(|start| line.starts_with(start))
+}
+
+#[test]
+fn the_search_for_tests_finds_them() {
+    for line in ["fn a_b() {", "    (\"a_b\", f),", "    a_b: IN, \"r--\", {", "fn a_b(x: u8) {"] {
+        assert!(is_test(line, "a_b"), "{line}");
+    }
+    for line in ["fn a_bc() {", "// fn a_b()", "a_b();", "(\"xa_b\", f),"] {
+        assert!(!is_test(line, "a_b"), "{line}");
+    }
+}

@@ -51,6 +51,10 @@ pub(crate) fn step(root: &Path) -> Step {
 }
 
 fn times(arguments: &Arguments, root: &Path) -> Outcome {
+    // A path that cannot be written is an error now, and not after a minute of measuring.
+    if let Some(file) = &arguments.csv {
+        write(file, "")?;
+    }
     let rounds = arguments.rounds.to_string();
     let mut command = program(root, "budgets");
     let mut rows = budgets::parse(&output(command.args(["--", &rounds]))?)?;
@@ -60,17 +64,20 @@ fn times(arguments: &Arguments, root: &Path) -> Outcome {
     }
     println!("\n{}", budgets::table(&rows));
     if let Some(file) = &arguments.csv {
-        fs::write(file, budgets::csv(&rows))
-            .map_err(|error| format!("{}: {error}", file.display()))?;
+        write(file, &budgets::csv(&rows))?;
     }
     budgets::verdict(&rows)
+}
+
+fn write(file: &Path, text: &str) -> Outcome {
+    fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()).into())
 }
 
 fn instructions(record: bool, root: &Path) -> Outcome {
     let file = root.join("benches/instructions.csv");
     let now = callgrind::count(root)?;
     if record {
-        fs::write(&file, now.csv()).map_err(|error| format!("{}: {error}", file.display()))?;
+        write(&file, &now.csv())?;
         println!("\n{}", now.csv());
         return Ok(());
     }

@@ -1,0 +1,189 @@
+//! `cargo xtask sanitize`: the tests under the address sanitizer and under valgrind.
+//!
+//! The sanitizer sees every access of the program's own, and none of the kernel's: it does not know what a raw system
+//! call reads and writes. Valgrind does, and counts descriptors.
+
+use std::env::consts::ARCH;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use clap::ValueEnum;
+
+use crate::steps::{self, Outcome};
+use crate::suite::{self, Report};
+
+/// Run the tests under the address sanitizer and under valgrind
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only under this; under both where it is left out
+    #[arg(value_enum)]
+    tool: Option<Tool>,
+    /// What to pass on to `cargo test`
+    #[arg(last = true)]
+    test: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Tool {
+    /// The address sanitizer: what the program itself reads and writes, and leaks. Needs the nightly compiler
+    Address,
+    /// Memory that goes into and comes out of system calls, and descriptors that stay open
+    Valgrind,
+}
+
+pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
+    let mut reports = Vec::new();
+    for tool in Tool::value_variants()
+        .iter()
+        .filter(|tool| arguments.tool.is_none_or(|only| only == **tool))
+    {
+        let name =
+            tool.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+        println!("\n==> {name}");
+        let report = match tool {
+            Tool::Address => address(&arguments.test, root)?,
+            Tool::Valgrind => valgrind(&arguments.test, root)?,
+        };
+        reports.push((name, report));
+    }
+    suite::conclude(&reports)
+}
+
+fn triple() -> String {
+    format!("{ARCH}-unknown-linux-gnu")
+}
+
+fn works(command: &mut Command) -> bool {
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn address(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
+    const FLAGS: &str = "-Zsanitizer=address";
+    if !works(Command::new("rustup").args(["run", "nightly", "cargo", "--version"])) {
+        return Err("the sanitizer needs the nightly compiler: rustup toolchain install nightly --profile minimal".into());
+    }
+    let mut command = Command::new("rustup");
+    command.current_dir(root).args(["run", "nightly", "cargo", "test"]);
+    // With a target named, what runs while cargo builds (macros, build scripts) is left as it is.
+    command.args(["--locked", "--no-fail-fast", "--package", "readysock", "--target", &triple()]);
+    command
+        .args(more)
+        .env_remove("CARGO")
+        .env("CARGO_TARGET_DIR", steps::folder(root, "sanitize/address")?)
+        .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
+        .env("RUSTFLAGS", FLAGS)
+        .env("RUSTDOCFLAGS", FLAGS);
+    suite::watch(command, "address sanitizer")
+}
+
+fn valgrind(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
+    if !works(Command::new("valgrind").arg("--version")) {
+        return Err(
+            "there is no valgrind: install it, on Debian as `apt-get install valgrind`".into()
+        );
+    }
+    let place = steps::folder(root, "sanitize/valgrind")?;
+    let logs = place.join("logs");
+    if logs.exists() {
+        fs::remove_dir_all(&logs)?;
+    }
+    fs::create_dir_all(&logs)?;
+    let log = format!("--log-file={}/%p", logs.display());
+    let runner = [
+        "valgrind",
+        "--quiet",
+        "--trace-children=yes",
+        // What the tests start and is not ours.
+        "--trace-children-skip=*/python3*,*/sh",
+        "--track-fds=yes",
+        "--leak-check=full",
+        "--errors-for-leak-kinds=definite",
+        "--show-leak-kinds=definite",
+        "--error-exitcode=99",
+        &log,
+    ];
+    let runner: Vec<String> = runner.iter().map(|word| format!("{word:?}")).collect();
+    let mut command = steps::cargo();
+    command.current_dir(root);
+    command.args([
+        "test",
+        "--locked",
+        "--no-fail-fast",
+        "--package",
+        "readysock",
+        "--lib",
+        "--tests",
+    ]);
+    command.arg("--config").arg(format!("target.{}.runner=[{}]", triple(), runner.join(",")));
+    command
+        .args(more)
+        .env("CARGO_TARGET_DIR", steps::target(root))
+        .env("READYSOCK_EMULATED", "1")
+        .env("PROPTEST_CASES", "16");
+    // The end-to-end tests start them, and `--tests` does not build them.
+    let examples = ["build", "--locked", "--package", "readysock", "--examples"];
+    steps::run(steps::cargo().current_dir(root).args(examples))?;
+
+    let mut report = suite::watch(command, "valgrind")?;
+    for entry in fs::read_dir(&logs)? {
+        let path = entry?.path();
+        let said = complaints(&fs::read_to_string(&path)?);
+        if !said.is_empty() {
+            println!("\n{}:\n{said}", path.display());
+            report.failed += 1;
+        }
+    }
+    Ok(report)
+}
+
+/// What is left of a log without the descriptors that the process was started with.
+fn complaints(log: &str) -> String {
+    // Each line starts with `==PROCESS==`, or `--PROCESS--` for valgrind's own remarks.
+    let lines = log.lines().map(|line| line.splitn(5, ['=', '-']).nth(4).unwrap_or("").trim_end());
+    let text: Vec<&str> = lines.collect();
+    let blocks = text.split(|line| line.is_empty());
+    let wrong = blocks.filter(|block| match block {
+        [] => false,
+        [only] if only.trim_start().starts_with("FILE DESCRIPTORS: ") => false,
+        [first, rest @ ..] => {
+            let descriptor = first.contains("Open ")
+                && rest.iter().any(|line| line.contains("<inherited from parent>"));
+            !descriptor
+        }
+    });
+    wrong.map(|block| block.join("\n")).collect::<Vec<_>>().join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complaints;
+
+    const QUIET: &str = "==12== FILE DESCRIPTORS: 9 open (3 std) at exit.
+==12== Open file descriptor 10: /dev/null
+==12==    <inherited from parent>
+==12== 
+";
+
+    #[test]
+    fn what_was_inherited_is_no_complaint() {
+        assert_eq!(complaints(QUIET), "");
+        assert_eq!(complaints(""), "");
+    }
+
+    #[test]
+    fn a_leak_and_an_error_are() {
+        let leak = "==12== Open AF_UNIX socket 8: <unknown>\n==12==    at 0x1: accept4 (accept4.c:31)\n==12== \n";
+        let error = "==12== Syscall param ppoll(ufds.fd) points to uninitialised byte(s)\n==12==    at 0x1: x\n==12== \n";
+        let said = complaints(&format!("{QUIET}{leak}{error}"));
+        assert!(
+            said.contains("AF_UNIX") && said.contains("ppoll") && !said.contains("/dev/null"),
+            "{said}"
+        );
+    }
+}
