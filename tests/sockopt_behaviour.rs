@@ -10,6 +10,7 @@ use nix::sys::socket::MsgFlags;
 use readysock::libc;
 use readysock::sockopt::{self, Linger, SetOption, TcpState, ip, ipv6, tcp};
 use readysock::{Addr, Domain, Events, PollFd, Socket, Type, UnixAddr, poll};
+use support::options::lacks;
 use support::skipped;
 use support::sockets::{self, LONG, errno, now, tcp_listener, tcp_pair};
 
@@ -224,6 +225,9 @@ fn not_sent_lowat_ends_writable_early() {
 fn peek_off_goes_on_where_the_last_peek_ended() {
     let (sender, receiver) = sockets::pair(Type::STREAM);
     sender.send_all(b"aabbccddeeff").unwrap();
+    if lacks(sockopt::set(&receiver, sockopt::PeekOff, None).is_ok(), "SO_PEEK_OFF") {
+        return;
+    }
     set(&receiver, sockopt::PeekOff, Some(4));
     let peek = |flags| {
         let mut two = [0; 2];
@@ -318,7 +322,10 @@ fn no_time_in_fin_wait_is_a_reset() {
         assert_eq!(far.recv(&mut [0]).unwrap(), 0);
         far.send_all(b"x").unwrap(); // and with it the acknowledgement, which could wait
         assert_eq!(near.recv(&mut [0]).unwrap(), 1);
-        assert_eq!(sockopt::get(&near, tcp::Info).unwrap().state(), TcpState::FIN_WAIT2);
+        let state = sockopt::get(&near, tcp::Info).unwrap().state();
+        if !lacks(state != TcpState::from(0), "TCP_INFO") {
+            assert_eq!(state, TcpState::FIN_WAIT2);
+        }
         drop(near);
         assert_eq!(now(&far, Events::empty()).contains(Events::ERR), reset, "{time:?}");
     }
@@ -337,13 +344,18 @@ fn cork_holds_back_and_clearing_it_sends() {
     let mut text = [0; 16];
     let n = far.recv(&mut text).unwrap();
     assert_eq!(&text[..n], b"headbody", "in one segment");
-    assert_eq!(sockopt::get(&near, tcp::Info).unwrap().data_segs_out(), 1);
+    let info = sockopt::get(&near, tcp::Info).unwrap();
+    assert!(info.data_segs_out() == 1 || lacks(info.written() > 4, "TCP_INFO"), "{info:?}");
 }
 
 #[test]
 fn a_pacing_rate_holds_tcp_back() {
     let (near, far) = tcp_pair();
-    set(&near, sockopt::MaxPacingRate, Some(1_000_000));
+    let set = sockopt::set(&near, sockopt::MaxPacingRate, Some(1_000_000));
+    if lacks(set.is_ok(), "SO_MAX_PACING_RATE") {
+        return;
+    }
+    set.unwrap();
     near.send_all(b"x").unwrap();
     assert_eq!(sockopt::get(&near, tcp::Info).unwrap().max_pacing_rate(), 1_000_000);
     assert!(sockopt::get(&near, tcp::Info).unwrap().pacing_rate() <= 1_000_000);

@@ -13,7 +13,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use readysock::libc::{self, SOL_SOCKET};
 use readysock::sockopt::{self, PathMtu, TcpState, TimestampFlags, ip, ipv6, tcp, udp};
 use readysock::{Domain, Events, Socket, Type};
-use support::options::{assert_errno, assert_refused};
+use support::options::{assert_errno, assert_refused, lacks};
 use support::skipped;
 use support::sockets;
 
@@ -180,6 +180,12 @@ fn what_the_kernel_raises_cuts_or_refuses() {
 
 #[test]
 fn a_rate_has_no_limit_or_a_number() {
+    if lacks(
+        sockopt::set(&sockets::tcp(), sockopt::MaxPacingRate, None).is_ok(),
+        "SO_MAX_PACING_RATE",
+    ) {
+        return;
+    }
     let socket = sockets::tcp();
     assert_eq!(sockopt::get(&socket, sockopt::MaxPacingRate).unwrap(), None);
     let below = u64::from(u32::MAX) - 1;
@@ -201,6 +207,12 @@ fn a_rate_has_no_limit_or_a_number() {
 
 #[test]
 fn numbers_that_are_none() {
+    if lacks(
+        sockopt::set(&sockets::pair(Type::STREAM).0, sockopt::PeekOff, None).is_ok(),
+        "SO_PEEK_OFF",
+    ) {
+        return;
+    }
     let (socket, _peer) = sockets::pair(Type::STREAM);
     assert_eq!(sockopt::get(&socket, sockopt::PeekOff).unwrap(), None);
     for value in [Some(0), Some(i32::MAX.unsigned_abs() as usize), None] {
@@ -251,12 +263,21 @@ fn open_numbers_and_flags_keep_what_has_no_name() {
     }
     let unknown = sockopt::set(&socket, ip::MtuDiscover, PathMtu::from(77));
     assert_errno(unknown, &[libc::EINVAL]);
+    if lacks(
+        sockopt::set(&socket, sockopt::Timestamping, TimestampFlags::empty()).is_ok(),
+        "SO_TIMESTAMPING",
+    ) {
+        return;
+    }
     let unknown = TimestampFlags::from_bits_retain(1 << 30);
     assert_errno(sockopt::set(&socket, sockopt::Timestamping, unknown), &[libc::EINVAL]);
 }
 
 #[test]
 fn a_group_that_is_not_there() {
+    if lacks(sockopt::get(&sockets::udp(), ip::MulticastIf).is_ok(), "IP_MULTICAST_IF") {
+        return;
+    }
     let socket = sockets::udp();
     let group = "239.255.17.30".parse().unwrap();
     let nowhere = ip::Membership { group, interface: ip::Interface::Index(u32::MAX) };
@@ -278,6 +299,12 @@ fn a_group_that_is_not_there() {
 
 #[test]
 fn names_are_whole_or_refused() {
+    if lacks(
+        sockopt::set(&sockets::tcp(), tcp::Congestion, "reno".into()).is_ok(),
+        "options that are names",
+    ) {
+        return;
+    }
     let (socket, stream) = (sockets::udp(), sockets::tcp());
     for name in ["lo\0", "\0", "l\0o"] {
         assert_refused(sockopt::set(&socket, sockopt::BindToDevice, name.into()), "NUL");
@@ -333,6 +360,12 @@ fn a_pidfd_is_ones_own() {
 
 #[test]
 fn info_is_what_c_has() {
+    if lacks(
+        sockopt::get(&sockets::tcp(), tcp::Info).is_ok_and(|info| info.written() > 4),
+        "TCP_INFO",
+    ) {
+        return;
+    }
     let (client, server) = sockets::tcp_pair();
     client.send_all(b"some bytes").unwrap();
     assert_eq!(server.recv(&mut [0; 64]).unwrap(), 10);
@@ -386,6 +419,12 @@ fn info_is_what_c_has() {
 
 #[test]
 fn info_of_a_listener_is_its_queue() {
+    if lacks(
+        sockopt::get(&sockets::tcp(), tcp::Info).is_ok_and(|info| info.written() > 4),
+        "TCP_INFO",
+    ) {
+        return;
+    }
     let (listener, addr) = sockets::tcp_listener(17);
     let clients: Vec<_> = (0..3).map(|_| sockets::tcp()).collect();
     for client in &clients {

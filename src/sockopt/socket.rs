@@ -26,7 +26,7 @@ options! {
     #[doc(alias = "SO_BINDTODEVICE")]
     BindToDevice = SO_BINDTODEVICE: String as Name, get set, example udp String::from("lo");
 
-    /// `SO_BINDTOIFINDEX`: the interface of `BindToDevice` by its index; 0 is none. Since Linux 5.0.
+    /// `SO_BINDTOIFINDEX`: the interface of `BindToDevice` by its index; 0 is none. Since Linux 5.1.
     ///
     /// The trap: unlike the name, an index that no interface has is taken without a word, and the socket then gets nothing.
     #[doc(alias = "SO_BINDTOIFINDEX")]

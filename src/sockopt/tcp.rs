@@ -101,7 +101,7 @@ options! {
     #[doc(alias = "TCP_NOTSENT_LOWAT")]
     NotSentLowat = TCP_NOTSENT_LOWAT: usize as LongSize, "bytes", get set, example tcp 16_384;
 
-    /// `TCP_QUICKACK`: acknowledge at once, rather than up to 40 ms later. Since Linux 2.4.4.
+    /// `TCP_QUICKACK`: acknowledge at once, rather than 40 to 200 ms later. Since Linux 2.4.4.
     ///
     /// It does not last: the kernel goes back and forth by itself as it sees fit, so set it again after each receive.
     #[doc(alias = "TCP_QUICKACK")]

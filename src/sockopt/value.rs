@@ -116,10 +116,14 @@ macro_rules! integers {
 
 integers! { u16 u32 u64 i32 i64 }
 
-/// One byte, or an `int`: to IPv6 every number is one, to IPv4 a byte will do.
+/// To IPv4 and IPv6 every number is an `int`, also those that are a byte in the header.
+fn is_header(level: c_int) -> bool {
+    matches!(level, libc::IPPROTO_IP | libc::IPPROTO_IPV6)
+}
+
 impl<O: ?Sized> sealed::Get<O> for u8 {
     fn get(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<u8> {
-        if level != libc::IPPROTO_IPV6 {
+        if !is_header(level) {
             return exactly(fd, level, name).map(u8::from_ne_bytes);
         }
         u8::try_from(get_int(fd, level, name)?)
@@ -129,7 +133,7 @@ impl<O: ?Sized> sealed::Get<O> for u8 {
 
 impl<O: ?Sized> sealed::Set<O> for u8 {
     fn set(self, fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<()> {
-        if level == libc::IPPROTO_IPV6 {
+        if is_header(level) {
             return set_int(fd, level, name, c_int::from(self));
         }
         sys::set_integer(fd, level, name, &self.to_ne_bytes())

@@ -9,7 +9,7 @@ use readysock::sockopt::{self, OptionInfo};
 use readysock::{Addr, Domain, Socket, Type, libc};
 
 use crate::support;
-use crate::support::options::assert_errno as errno;
+use crate::support::options::{assert_errno as errno, lacks};
 use crate::support::skipped;
 use crate::support::sockets::{pair, tcp, tcp_listener, tcp_pair, udp};
 
@@ -192,7 +192,11 @@ pub fn case(name: &str) -> Option<Case> {
         "TCP_FASTOPEN" => Set(listener, "16", Back),
         "TCP_FASTOPEN_CONNECT" => Set(stream, "on", Back),
         "TCP_INFO" => Holds(|row| {
-            assert!(row.get_text(&connected().0)?.starts_with("ESTABLISHED, round trip "));
+            let text = row.get_text(&connected().0)?;
+            if lacks(!text.starts_with("0, "), "TCP_INFO") {
+                return Ok(());
+            }
+            assert!(text.starts_with("ESTABLISHED, round trip "), "{text}");
             assert!(row.get_text(&stream().0)?.starts_with("CLOSE, "));
             Ok(())
         }),
@@ -232,7 +236,7 @@ pub fn case(name: &str) -> Option<Case> {
         "IP_FREEBIND" => Set(stream, "on", Back),
         "IP_MTU" => Holds(|row| {
             let socket = udp();
-            errno(row.get_text(&socket), &[libc::ENOTCONN]);
+            errno(row.get_text(&socket), &[libc::ENOTCONN, libc::ENOPROTOOPT]);
             socket.connect(socket.local_addr()?)?;
             let mtu = fs::read_to_string("/sys/class/net/lo/mtu")?;
             let least = mtu.trim().parse::<u64>().unwrap_or(576).min(65_535);

@@ -5,6 +5,15 @@ use std::fmt::Debug;
 use std::io::{self, ErrorKind};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
+/// Whether an emulator stands in the way: what was to be seen was not. Then that is said, and the test is over.
+pub fn lacks(seen: bool, what: &str) -> bool {
+    let lacks = super::emulated() && !seen;
+    if lacks {
+        super::skipped(&format!("{what}: the emulator does not pass it on"));
+    }
+    lacks
+}
+
 /// Both ends of a TCP connection.
 pub fn tcp() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
