@@ -193,8 +193,10 @@ fn a_child_that_nobody_waits_for() {
 fn over_the_limit_clients_wait_for_a_child() {
     const CLIENTS: usize = 200;
     let (from_children, to_parent) = nix::unistd::pipe().unwrap();
+    let (started, start) = nix::unistd::pipe().unwrap();
     let handler = |stream: &mut Stream| {
         nix::unistd::write(&to_parent, b"+")?;
+        nix::unistd::write(&start, b"+")?;
         let mut line = String::new();
         stream.read_line(&mut line)?;
         stream.write_all(line.as_bytes())?;
@@ -206,6 +208,8 @@ fn over_the_limit_clients_wait_for_a_child() {
     let addr = server.local_addr().unwrap();
     let clients = beside(|| {
         let clients: Vec<Socket> = (0..CLIENTS).map(|_| connect(&addr)).collect();
+        // Eight have started; none of them is told to go on before all the others have been sent what they wait for.
+        std::fs::File::from(started.try_clone().unwrap()).read_exact(&mut [0; 8]).unwrap();
         for (number, client) in clients.iter().enumerate().rev() {
             client.send_all(format!("{number}\n").as_bytes()).unwrap();
         }

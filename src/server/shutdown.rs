@@ -89,6 +89,12 @@ impl Ending {
                 .is_ok_and(|ready| ready > 0)
     }
 
+    /// Whether the time for work in hand is over: what the server cut off, if anything.
+    pub(super) fn is_over(&self) -> bool {
+        let end = self.since.get().and_then(|since| since.checked_add(self.limit));
+        end.is_some_and(|end| end <= Instant::now())
+    }
+
     /// Until when work in hand may go on, now that the server ends. The first who asks starts the clock.
     pub(super) fn deadline(&self) -> Timeout {
         let since = *self.since.get_or_init(Instant::now);

@@ -151,13 +151,15 @@ impl Connection {
                     let text = "the client kept still for longer than client_timeout";
                     return Err(io::Error::new(ErrorKind::TimedOut, text));
                 }
-                Waited::Cut => {
-                    let text = "the server ends and its time for work in hand is over";
-                    return Err(io::Error::new(ErrorKind::ConnectionAborted, text));
-                }
+                Waited::Cut => return Err(cut()),
             }
         }
     }
+}
+
+fn cut() -> io::Error {
+    let text = "the server ends and its time for work in hand is over";
+    io::Error::new(ErrorKind::ConnectionAborted, text)
 }
 
 impl Read for Source {
@@ -165,7 +167,9 @@ impl Read for Source {
         if buffer.is_empty() {
             return Ok(0);
         }
-        self.0.patiently(Events::IN, |fd| sys::recv_now(fd, buffer))
+        let read = self.0.patiently(Events::IN, |fd| sys::recv_now(fd, buffer))?;
+        // A connection that the server has cut off must not look like one whose client has said all.
+        if read == 0 && self.0.ending.is_over() { Err(cut()) } else { Ok(read) }
     }
 }
 
