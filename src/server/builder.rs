@@ -108,6 +108,8 @@ impl<T: Transport, W> Builder<T, W> {
 
 impl<T: Transport> Builder<T, Threads> {
     /// Leaves the threads alone at the end, where they would be waited for otherwise.
+    ///
+    /// They go on; their [`Stream`](super::Stream)s still fail once [`close_within`](Builder::close_within) is over.
     pub fn detached(mut self, detached: bool) -> Self {
         self.working.detached = detached;
         self

@@ -43,7 +43,8 @@
 //!   fork only the child ends the connection: the parent just closes its copy.
 //! - A server that is out of descriptors does not spin: see [`Handler::error`].
 //! - Children are waited for by number: the program's other children are left alone.
-//! - Each handler is contained, in every way of working: an error or a panic is told to a hook, and nothing is printed.
+//! - Each handler is contained, in every way of working: an error or a panic is told to a hook. The server itself prints
+//!   nothing (std's panic hook does, unless the program sets another).
 //!
 //! Left out: `RequestHandlerClass` as a class per request (a [`Handler`] is shared, its `Session` is per request);
 //! `poll_interval` (nothing is polled for); `address_family`, `socket_type`, `request_queue_size` as class attributes (the
