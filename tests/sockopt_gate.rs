@@ -241,9 +241,17 @@ fn what_the_buffer_held_is_no_question() {
 fn zerocopy_receive_of_zeros_maps_nothing() {
     let (mut client, server) = tcp();
     client.write_all(b"data").unwrap();
-    // struct tcp_zerocopy_receive: an address to map at, a length, and out come the hints.
+    server.peek(&mut [0; 4]).unwrap();
+    // The beginning of struct tcp_zerocopy_receive, which asks for a copy of what is in the queue: 8 bytes of an address to
+    // map at, 16 of lengths and hints, 8 of an address to copy to, and 4 of how much.
+    let mut sink = [0xAA_u8; 4];
+    let address = u64::try_from(sink.as_mut_ptr().expose_provenance()).unwrap();
+    let mut question = [0; 40];
+    question[24..32].copy_from_slice(&address.to_ne_bytes());
+    question[32..36].copy_from_slice(&4_i32.to_ne_bytes());
     for room in [12, 16, 24, 40, 64, 100] {
-        let mut buffer = vec![0xAA; room];
+        let mut buffer = question.to_vec();
+        buffer.resize(room, 0);
         match sockopt::get_bytes(&server, libc::IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, &mut buffer) {
             Ok(n) => {
                 assert!(n <= room);
@@ -251,10 +259,29 @@ fn zerocopy_receive_of_zeros_maps_nothing() {
             }
             Err(e) => assert!(e.raw_os_error().is_some(), "{e}"),
         }
+        assert_eq!(sink, [0xAA; 4], "nothing copied, with room for {room}");
     }
     let mut text = [0; 4];
     (&server).read_exact(&mut text).unwrap();
     assert_eq!(&text, b"data", "nothing was taken from the queue");
+
+    // What the zeros are for.
+    client.write_all(b"more").unwrap();
+    server.peek(&mut [0; 4]).unwrap();
+    let mut length: libc::socklen_t = 40;
+    // SAFETY: 40 bytes and their length; the address in them is that of `sink`, and so is its length.
+    let asked = unsafe {
+        libc::getsockopt(
+            server.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            TCP_ZEROCOPY_RECEIVE,
+            question.as_mut_ptr().cast(),
+            &mut length,
+        )
+    };
+    if (asked, &sink) != (0, b"more") {
+        skipped("TCP_ZEROCOPY_RECEIVE that copies needs Linux 5.11: that it does was not seen");
+    }
 }
 
 const TCP_ZEROCOPY_RECEIVE: c_int = 35;
