@@ -26,6 +26,7 @@
 //! | wait and let a signal in, without a gap | [`ppoll`], [`pselect`] |
 //! | call socket, bind, listen, accept, connect, send, recv | [`Socket`], with [`Addr`] |
 //! | read or set an option | [`sockopt::get`], [`sockopt::set`], and their integer and byte forms |
+//! | write a server: TCP, UDP or Unix, in turn, with threads or with processes | module [`server`] |
 //! | convert a port or an address to network order | [`htons`], [`htonl`]: module [`byte_order`] |
 //!
 //! Everything takes and gives std's types: any [`AsFd`](std::os::fd::AsFd) can be waited for and asked for options, whether it is
@@ -97,6 +98,7 @@ mod man;
 mod sys;
 
 pub mod byte_order;
+pub mod server;
 pub mod sockopt;
 
 mod addr;

@@ -44,6 +44,43 @@ fn every_type_prints_and_crosses_threads() {
 }
 
 #[test]
+fn servers_print_and_cross_threads() {
+    use readysock::server::{
+        Builder, Datagram, Hooked, InTurn, Problem, Processes, Reader, Server, ShutdownHandle,
+        Source, Step, Stream, Tcp, TcpServer, Threads, Transport, Udp, UdpServer,
+        UnixDatagramServer, UnixStreamServer, Works, Writer,
+    };
+    debug_send_sync::<ShutdownHandle>();
+    debug_send_sync::<Problem>();
+    debug_send_sync::<Step>();
+    debug_send_sync::<Stream>();
+    debug_send_sync::<Datagram>();
+    debug_send_sync::<Reader>();
+    debug_send_sync::<Source>();
+    debug_send_sync::<Writer>();
+    debug_send_sync::<Hooked<()>>();
+    debug_send_sync::<Builder<Tcp, Threads>>();
+    type OnStream = fn(&mut Stream) -> io::Result<()>;
+    type OnDatagram = fn(&mut Datagram) -> io::Result<()>;
+    debug_send_sync::<TcpServer<OnStream>>();
+    debug_send_sync::<UdpServer<OnDatagram>>();
+    debug_send_sync::<UnixStreamServer<OnStream, Threads>>();
+    debug_send_sync::<UnixDatagramServer<OnDatagram, Processes>>();
+
+    // Any transport by any way, with the three calls of the contract.
+    fn calls<T: Transport, W: Works<T::Request, fn(&mut T::Request) -> io::Result<()>>>() {
+        type On<R> = fn(&mut R) -> io::Result<()>;
+        type At<T, W> = Server<T, On<<T as Transport>::Request>, W>;
+        let _: fn(&mut At<T, W>) -> io::Result<bool> = Server::handle_request;
+        let _: fn(&mut At<T, W>) -> io::Result<()> = Server::serve_forever;
+        let _: fn(&At<T, W>) -> ShutdownHandle = Server::shutdown_handle;
+    }
+    calls::<Tcp, InTurn>();
+    calls::<Udp, Threads>();
+    calls::<Tcp, Processes>();
+}
+
+#[test]
 fn small_values_are_values() {
     value::<Timeout>();
     value::<Events>();

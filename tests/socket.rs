@@ -240,27 +240,6 @@ fn a_listener_with_nobody_waiting() {
     assert_eq!(errno(udp().listen(1)), libc::EOPNOTSUPP);
 }
 
-/// Another holder of the socket may be faster, and then a call that may wait waits.
-#[test]
-fn what_was_ready_may_be_gone() {
-    let (listener, addr) = tcp_listener(1);
-    listener.set_nonblocking(true).expect("set");
-    let other = listener.try_clone().expect("clone");
-    let client = tcp();
-    client.connect(addr).expect("connect");
-    wait(&listener, Events::IN);
-    let (server, _) = other.accept().expect("the other one is faster");
-    assert_eq!(errno(listener.accept()), libc::EAGAIN);
-    assert_eq!(errno(listener.accept_nonblocking()), libc::EAGAIN);
-
-    server.set_nonblocking(true).expect("set");
-    let other = server.try_clone().expect("clone");
-    client.send_all(b"x").expect("send");
-    wait(&server, Events::IN);
-    assert_eq!(other.recv(&mut [0; 8]).expect("the other one is faster"), 1);
-    assert_eq!(errno(server.recv(&mut [0; 8])), libc::EAGAIN);
-}
-
 #[test]
 fn an_accepted_socket_inherits_options() {
     let (listener, addr) = tcp_listener(1);

@@ -32,6 +32,7 @@ fn main() {
         ("a_time_of_the_socket_s_own_ends_under_a_timer", own_time_ends),
         ("a_connect_with_a_time_of_its_own_ends_under_a_timer", own_time_of_connect_ends),
         ("connect_timeout_keeps_its_deadline_under_a_timer", connect_timeout_ends),
+        ("what_was_ready_may_be_gone", may_be_gone),
         ("without_descriptors_accept_fails_and_the_listener_stays_ready", no_descriptors),
         ("a_closed_socket_is_an_error_to_every_call", closed),
     ];
@@ -320,6 +321,26 @@ fn connect_timeout_ends() {
         });
         assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::TimedOut, None), "{domain:?}");
     }
+}
+
+/// Another holder of the socket may be faster. A call that waited for the next one then would be ended by the alarm.
+fn may_be_gone() {
+    let (listener, addr) = tcp_listener(1);
+    listener.set_nonblocking(true).expect("set");
+    let other = listener.try_clone().expect("clone");
+    let client = Socket::new(Domain::INET, Type::STREAM, None).expect("a socket");
+    client.connect(addr).expect("connect");
+    wait(&listener, Events::IN);
+    let (server, _) = other.accept().expect("the other one is faster");
+    assert_eq!(errno(listener.accept()), libc::EAGAIN);
+    assert_eq!(errno(listener.accept_nonblocking()), libc::EAGAIN);
+
+    server.set_nonblocking(true).expect("set");
+    let other = server.try_clone().expect("clone");
+    client.send_all(b"x").expect("send");
+    wait(&server, Events::IN);
+    assert_eq!(other.recv(&mut [0; 8]).expect("the other one is faster"), 1);
+    assert_eq!(errno(server.recv(&mut [0; 8])), libc::EAGAIN);
 }
 
 fn no_descriptors() {

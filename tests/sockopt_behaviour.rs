@@ -225,7 +225,7 @@ fn not_sent_lowat_ends_writable_early() {
 fn peek_off_goes_on_where_the_last_peek_ended() {
     let (sender, receiver) = sockets::pair(Type::STREAM);
     sender.send_all(b"aabbccddeeff").unwrap();
-    if lacks(sockopt::get(&receiver, sockopt::PeekOff).is_ok(), "SO_PEEK_OFF") {
+    if lacks(sockopt::set(&receiver, sockopt::PeekOff, None).is_ok(), "SO_PEEK_OFF") {
         return;
     }
     set(&receiver, sockopt::PeekOff, Some(4));
@@ -351,11 +351,11 @@ fn cork_holds_back_and_clearing_it_sends() {
 #[test]
 fn a_pacing_rate_holds_tcp_back() {
     let (near, far) = tcp_pair();
-    let rate = sockopt::get(&near, sockopt::MaxPacingRate);
-    if lacks(rate.is_ok(), "SO_MAX_PACING_RATE") {
+    let set = sockopt::set(&near, sockopt::MaxPacingRate, Some(1_000_000));
+    if lacks(set.is_ok(), "SO_MAX_PACING_RATE") {
         return;
     }
-    set(&near, sockopt::MaxPacingRate, Some(1_000_000));
+    set.unwrap();
     near.send_all(b"x").unwrap();
     assert_eq!(sockopt::get(&near, tcp::Info).unwrap().max_pacing_rate(), 1_000_000);
     assert!(sockopt::get(&near, tcp::Info).unwrap().pacing_rate() <= 1_000_000);

@@ -167,7 +167,7 @@ fn linger() {
 fn bind_to_device() {
     let Some(cable) = Cable::lay() else { return };
     let bound = [udp(), udp()];
-    if lacks(sockopt::get(&bound[0], sockopt::BindToIfindex).is_ok(), "SO_BINDTOIFINDEX") {
+    if lacks(sockopt::set(&bound[0], sockopt::BindToIfindex, 0).is_ok(), "SO_BINDTOIFINDEX") {
         return;
     }
     set(&bound[0], sockopt::BindToDevice, "vnear".to_owned());

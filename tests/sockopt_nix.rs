@@ -156,7 +156,7 @@ fn sizes() {
 
 #[test]
 fn names() {
-    let name = sockopt::get(&sockets::udp(), sockopt::BindToDevice);
+    let name = sockopt::set(&sockets::tcp(), tcp::Congestion, "reno".into());
     if lacks(name.is_ok(), "options that are names") {
         return;
     }

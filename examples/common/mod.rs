@@ -5,6 +5,7 @@
 
 mod place;
 mod say;
+mod serve;
 
 use std::fmt::Display;
 use std::io;
@@ -20,6 +21,7 @@ use readysock::Socket;
 
 pub use self::place::{Listener, Place, connect, listen};
 pub use self::say::{Say, Text};
+pub use self::serve::{ServeArguments, keep_up};
 
 /// What every server is told.
 #[derive(Parser)]

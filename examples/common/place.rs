@@ -56,6 +56,11 @@ impl Display for Place {
 }
 
 impl Place {
+    /// The address it stands for; of a host's, the first.
+    pub fn address(&self) -> io::Result<Addr> {
+        self.first(|address| Ok(address.clone()))
+    }
+
     /// The addresses it stands for: one, or those of the host. The first that `works` is taken.
     fn first<T>(&self, works: impl Fn(&Addr) -> io::Result<T>) -> io::Result<T> {
         let addresses = match self {

@@ -90,7 +90,7 @@ fn show(socket: &Socket) -> io::Result<()> {
                 // An option of another protocol, or of a newer kernel: not of this socket.
                 Some(libc::EOPNOTSUPP | libc::ENOPROTOOPT) => continue,
                 Some(libc::ENOTCONN | libc::ENODATA) => "(no peer)".into(),
-                _ => return Err(error),
+                _ => format!("({error})"),
             },
             Ok(value) => value,
         };

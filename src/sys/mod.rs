@@ -10,6 +10,7 @@
 pub(crate) mod addr;
 pub(crate) mod fd_set;
 pub(crate) mod poll;
+pub(crate) mod process;
 pub(crate) mod select;
 pub(crate) mod socket;
 pub(crate) mod sockopt;

@@ -98,6 +98,15 @@ pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     cvt_size(unsafe { libc::send(fd.as_raw_fd(), data, len, libc::MSG_NOSIGNAL) })
 }
 
+/// send(2) that does not wait, whatever the socket's mode.
+#[inline]
+pub(crate) fn send_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let (data, len) = (bytes.as_ptr().cast(), bytes.len());
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    // SAFETY: the kernel reads `len` bytes at `data`, which is the slice, and is done with them when it returns.
+    cvt_size(unsafe { libc::send(fd.as_raw_fd(), data, len, flags) })
+}
+
 pub(crate) fn send_to(fd: BorrowedFd<'_>, bytes: &[u8], addr: &RawAddr) -> io::Result<usize> {
     let (data, len) = (bytes.as_ptr().cast(), bytes.len());
     let (name, name_len) = (addr.as_ptr(), addr.len());
@@ -121,6 +130,14 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: the kernel writes at most `len` bytes at `data`, which is the slice. (Without MSG_TRUNC it
     // returns no more than it wrote.)
     cvt_size(unsafe { libc::recv(fd.as_raw_fd(), data, len, 0) })
+}
+
+/// recv(2) that does not wait, whatever the socket's mode.
+#[inline]
+pub(crate) fn recv_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    let (data, len) = (buffer.as_mut_ptr().cast(), buffer.len());
+    // SAFETY: the kernel writes at most `len` bytes at `data`, which is the slice.
+    cvt_size(unsafe { libc::recv(fd.as_raw_fd(), data, len, libc::MSG_DONTWAIT) })
 }
 
 /// recvmsg(2) into all slices, or into the first 1024.

@@ -30,7 +30,12 @@ struct Group {
     tests: &'static [&'static str],
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
+    Group {
+        name: "server",
+        files: &["src/server/*.rs", "src/sys/process.rs"],
+        tests: &["--doc", "--test=server", "--test=server_isolated", "--test=server_matrix"],
+    },
     Group {
         name: "byte_order",
         files: &["src/byte_order.rs"],

@@ -21,6 +21,9 @@ use counts::Counts;
 /// measure one after the other, so they are no judge of a hundredth.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    /// The servers under load instead, beside Python's ThreadingMixIn
+    #[arg(conflicts_with_all = ["instructions", "csv", "rounds"])]
+    what: Option<What>,
     /// Count instructions only, and compare them with those in benches/instructions.csv
     #[arg(long, conflicts_with_all = ["csv", "rounds"])]
     instructions: bool,
@@ -35,7 +38,15 @@ pub(crate) struct Arguments {
     rounds: u32,
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum What {
+    Servers,
+}
+
 pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
+    if let Some(What::Servers) = arguments.what {
+        return steps::run(&mut program(root, "servers"));
+    }
     if arguments.instructions {
         instructions(arguments.record, root)
     } else {

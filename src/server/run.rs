@@ -1,0 +1,334 @@
+//! The loop: waiting for a request, for the end of work, and for the end of the server.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use super::Server;
+use super::accept::{Verdict, verdict};
+use super::handler::Handler;
+use super::problem::{Problem, Step};
+use super::transport::{Transport, sealed::Request};
+use super::way::{Ended, Refused, Way, Works};
+use super::work;
+use crate::poll::{Events, PollFd, poll};
+use crate::timeout::Timeout;
+
+/// How long to look another way after the system had no descriptor, memory, thread or process left: at first, and at most.
+const PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How often to ask after a child for which there was no descriptor.
+const BLIND: Duration = Duration::from_millis(20);
+/// How long work that was cut off may take to notice.
+const NOTICE: Duration = Duration::from_secs(1);
+
+/// Where the system had nothing left to give.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    until: Option<Instant>,
+    last: Duration,
+}
+
+impl Pause {
+    fn begin(&mut self) {
+        self.last = (self.last * 2).clamp(PAUSE, LONGEST_PAUSE);
+        self.until = Instant::now().checked_add(self.last);
+    }
+
+    fn is_over(&self) -> bool {
+        self.until.is_none_or(|until| until <= Instant::now())
+    }
+}
+
+/// What a pass came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    /// A request was taken on.
+    Served,
+    /// Something else happened, or nothing.
+    Other,
+    /// The time was over.
+    TimedOut,
+    /// The server has been told to end.
+    Told,
+}
+
+impl<T, H, W> Server<T, H, W>
+where
+    T: Transport,
+    H: Handler<T::Request>,
+    W: Works<T::Request, H>,
+{
+    /// Waits for one request and serves it: handled when this returns, or, with threads or processes, started. Whether
+    /// there was one.
+    ///
+    /// `false`: the [`timeout`](super::Builder::timeout) is over, or the server has been told to end. One that is refused by
+    /// [`verify`](Handler::verify), or that ends before it is taken, does not count: the time that is left goes on.
+    ///
+    /// # Errors
+    ///
+    /// Those after which it makes no sense to go on, as `EBADF`; and from the forking way that this process has other threads
+    /// ([`Unsupported`](ErrorKind::Unsupported)). Everything else is told to [`error`](Handler::error).
+    pub fn handle_request(&mut self) -> io::Result<bool> {
+        self.way.check()?;
+        let deadline = self.settings.timeout.map(|timeout| Instant::now().checked_add(timeout));
+        let until = deadline.flatten().map_or(Timeout::Never, Timeout::At);
+        loop {
+            match self.pass(until)? {
+                Pass::Served => return Ok(true),
+                Pass::TimedOut | Pass::Told => return Ok(false),
+                Pass::Other => {}
+            }
+        }
+    }
+
+    /// Serves until a [`ShutdownHandle`](super::ShutdownHandle) tells it to end; then answers who is in its queue, waits for the work in
+    /// hand as long as [`close_within`](super::Builder::close_within) says, and returns.
+    ///
+    /// Told before, it returns at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`handle_request`](Server::handle_request).
+    pub fn serve_forever(&mut self) -> io::Result<()> {
+        let result = self.serve();
+        self.wind_up();
+        result
+    }
+
+    fn serve(&mut self) -> io::Result<()> {
+        self.way.check()?;
+        loop {
+            let every =
+                self.settings.service_every.and_then(|every| Instant::now().checked_add(every));
+            let pass = self.pass(every.map_or(Timeout::Never, Timeout::At))?;
+            work::service::<T::Request, H>(&self.handler);
+            if pass == Pass::Told {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until something happens, and does what is to do then.
+    fn pass(&mut self, until: Timeout) -> io::Result<Pass> {
+        self.reap();
+        self.reserve.restore();
+        let open = self.way.has_room() && self.pause.is_over();
+        if open && self.waiting.is_some() {
+            // Its turn before everybody's in the queue, unless this is the end.
+            if self.ending.is_told() {
+                return Ok(Pass::Told);
+            }
+            return self.start_waiting();
+        }
+        let mut slots = vec![PollFd::new(self.ending.waker(), Events::IN)];
+        // Nobody who cannot be taken on is waited for: the listener would be ready all the time.
+        let listens = open && self.waiting.is_none();
+        slots.push(if listens { PollFd::of(&self.endpoint, Events::IN) } else { PollFd::DISABLED });
+        self.way.watch(&mut slots);
+        let (wait_until, short) = match (until, self.look_again()) {
+            (Timeout::At(until), Some(own)) if own < until => (own.into(), true),
+            (Timeout::Never, Some(own)) => (own.into(), true),
+            (until, _) => (until, false),
+        };
+        let ready = wait(&mut slots, 2, wait_until)?;
+        let is_ready = |slot: usize| slots.get(slot).is_some_and(|slot| !slot.revents().is_empty());
+        let (told, arrived) = (is_ready(0), is_ready(1));
+        // Work that ended gives back what was short.
+        let freed = ready > usize::from(told) + usize::from(arrived);
+        if freed {
+            self.pause.until = None;
+        }
+        if told {
+            return Ok(Pass::Told);
+        }
+        if arrived {
+            return self.take();
+        }
+        Ok(if ready == 0 && !short { Pass::TimedOut } else { Pass::Other })
+    }
+
+    /// Takes the next request from the socket and starts it.
+    fn take(&mut self) -> io::Result<Pass> {
+        let error = match T::Request::take(&mut self.endpoint) {
+            Ok(request) => return self.start(request),
+            Err(error) => error,
+        };
+        match verdict(&error) {
+            Verdict::GoOn => Ok(Pass::Other),
+            Verdict::BackOff { descriptors } => {
+                self.tell(&Problem::error_at(Step::Accept, None, error));
+                // The reserve makes room for one, if it is taken at once; without it there is nothing to do but wait.
+                if descriptors && self.reserve.release() {
+                    if let Ok(request) = T::Request::take(&mut self.endpoint) {
+                        return self.start(request);
+                    }
+                }
+                self.pause.begin();
+                Ok(Pass::Other)
+            }
+            Verdict::GiveUp => Err(error),
+        }
+    }
+
+    fn start(&mut self, mut request: T::Request) -> io::Result<Pass> {
+        if !work::verify(&*self.handler, &request) {
+            request.close();
+            return Ok(Pass::Other);
+        }
+        self.waiting = Some(request);
+        self.start_waiting()
+    }
+
+    fn start_waiting(&mut self) -> io::Result<Pass> {
+        let Some(request) = self.waiting.take() else { return Ok(Pass::Other) };
+        match self.way.start(request, &self.handler, &mut self.endpoint) {
+            Ok(()) => {
+                self.pause = Pause::default();
+                Ok(Pass::Served)
+            }
+            Err(Refused { request, error }) if error.kind() == ErrorKind::Unsupported => {
+                drop(request);
+                Err(error)
+            }
+            Err(Refused { request, error }) => {
+                self.tell(&Problem::error_at(Step::Start, Some(request.peer()), error));
+                self.waiting = Some(request);
+                self.pause.begin();
+                Ok(Pass::Other)
+            }
+        }
+    }
+
+    fn tell(&self, problem: &Problem) {
+        work::tell::<T::Request, H>(&self.handler, problem);
+    }
+
+    fn reap(&mut self) {
+        let handler = &self.handler;
+        self.way.reap(&mut |ended| {
+            if let Err(error) = ended {
+                let problem = Problem::error_at(Step::Child, None, error);
+                work::tell::<T::Request, H>(handler, &problem);
+            }
+        });
+    }
+
+    /// Ends what [`handle_request`](Server::handle_request) began: waits for the work in hand, as
+    /// [`serve_forever`](Server::serve_forever) does, and closes the socket.
+    pub fn close(mut self) {
+        self.shutdown_handle().shutdown();
+        self.wind_up();
+    }
+
+    fn wind_up(&mut self) {
+        let until = self.until();
+        // Who is in the queue has been told that there is a server: a close would be a reset.
+        if self.ending.is_told() && self.endpoint.stop() {
+            let mut queued = i64::from(self.endpoint.backlog().max(0)) + 1;
+            while queued > 0 && until.is_none_or(|until| Instant::now() < until) {
+                self.reap();
+                if !self.way.has_room() || !self.pause.is_over() {
+                    self.wait_for_work(until);
+                    continue;
+                }
+                let pass =
+                    if self.waiting.is_some() { self.start_waiting() } else { self.take_queued() };
+                match pass {
+                    Ok(Pass::Served | Pass::Other) => queued -= 1,
+                    Ok(Pass::TimedOut | Pass::Told) | Err(_) => break,
+                }
+            }
+        }
+        let mut problems = Vec::new();
+        let (left, still) = self.finish_work_telling(&mut |ended| problems.extend(ended.err()));
+        for error in problems {
+            self.tell(&Problem::error_at(Step::Child, None, error));
+        }
+        if left > 0 {
+            let text =
+                format!("{left} cut off when the time was over, of which {still} left behind");
+            let error = io::Error::new(ErrorKind::TimedOut, text);
+            self.tell(&Problem::error_at(Step::Close, None, error));
+        }
+    }
+
+    /// As `take`, and `Told` when the queue is empty.
+    fn take_queued(&mut self) -> io::Result<Pass> {
+        let mut slot = [PollFd::of(&self.endpoint, Events::IN)];
+        if poll(&mut slot, Duration::ZERO)? == 0 { Ok(Pass::Told) } else { self.take() }
+    }
+}
+
+/// What needs no handler.
+impl<T: Transport, H, W: Way> Server<T, H, W> {
+    /// Waits for the work in hand, and cuts it off when its time is over: how many that were, and how many went on even so.
+    pub(super) fn finish_work(&mut self) -> (usize, usize) {
+        self.finish_work_telling(&mut |_| ())
+    }
+
+    fn finish_work_telling(&mut self, tell: &mut dyn FnMut(Ended)) -> (usize, usize) {
+        let until = self.until();
+        self.wait_for_all(until, tell);
+        let left = self.way.in_hand();
+        if left > 0 {
+            self.way.cut();
+            // Those were ended by the server itself: how is no news.
+            self.wait_for_all(Instant::now().checked_add(NOTICE), &mut |_| ());
+        }
+        let still = self.way.in_hand();
+        self.way.abandon();
+        (left, still)
+    }
+
+    /// Until when work may go on, now that the server ends.
+    fn until(&self) -> Option<Instant> {
+        match self.ending.deadline() {
+            Timeout::At(until) => Some(until),
+            _ => None,
+        }
+    }
+
+    fn wait_for_all(&mut self, until: Option<Instant>, tell: &mut dyn FnMut(Ended)) {
+        loop {
+            self.way.reap(tell);
+            if self.way.in_hand() == 0 || until.is_some_and(|until| Instant::now() >= until) {
+                return;
+            }
+            self.wait_for_work(until);
+        }
+    }
+
+    /// Waits until some work ends, or a pause does.
+    fn wait_for_work(&mut self, until: Option<Instant>) {
+        let mut slots = Vec::new();
+        self.way.watch(&mut slots);
+        let until = [until, self.look_again()].into_iter().flatten().min();
+        if wait(&mut slots, 0, until.map_or(Timeout::Never, Timeout::At)).is_ok_and(|n| n > 0) {
+            self.pause.until = None;
+        }
+    }
+
+    /// When to look again although nothing is ready.
+    fn look_again(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let blind = if self.way.blind() { now.checked_add(BLIND) } else { None };
+        [self.pause.until.filter(|until| *until > now), blind].into_iter().flatten().min()
+    }
+}
+
+/// poll(2). Where there are more slots than the limit on descriptors allows now, it refuses: then the first ones, which may not be
+/// missed, for a moment.
+fn wait(slots: &mut [PollFd<'_>], first: usize, until: Timeout) -> io::Result<usize> {
+    match poll(slots, until) {
+        Err(error) if slots.len() > first => {
+            let moment = Instant::now() + BLIND;
+            let until = match until {
+                Timeout::At(until) if until < moment => until,
+                _ => moment,
+            };
+            let Some(slots) = slots.get_mut(..first) else { return Err(error) };
+            poll(slots, until)
+        }
+        result => result,
+    }
+}

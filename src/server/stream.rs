@@ -1,0 +1,237 @@
+//! A connection, as its handler sees it.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::shutdown::{Ending, ShutdownHandle, Waited};
+use crate::addr::Addr;
+use crate::poll::{Events, PollFd, poll};
+use crate::socket::Socket;
+use crate::sys::socket as sys;
+
+/// How long the end of a connection waits for a client that still talks, and how much of that it takes in.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+const DRAIN_BYTES: usize = 1 << 20;
+
+/// A connection to a client: a buffered reader and an unbuffered writer, the notes' `rfile` and `wfile` in one.
+///
+/// It is [`Read`], [`BufRead`] and [`Write`]: what is written goes at once, with nothing to flush. To read and write in
+/// one expression take it apart with [`split`](Stream::split).
+///
+/// Reading and writing wait no longer than [`client_timeout`](super::Builder::client_timeout) (`TimedOut`), and when the server ends no longer than
+/// [`close_within`](super::Builder::close_within) (`ConnectionAborted`).
+///
+/// # How it ends
+///
+/// When the handler is done, the server sends the end of the stream. A client that is still sending is listened to for up
+/// to a second, and not longer than a MiB: a close with unread input would be a reset, and a reset can
+/// destroy the answer on its way.
+pub struct Stream {
+    reader: Reader,
+    writer: Writer,
+    peer: Addr,
+}
+
+/// The buffered reading half of a [`Stream`].
+pub type Reader = BufReader<Source>;
+
+/// What [`Reader`] reads from: the socket, with the server's limits on waiting.
+pub struct Source(Arc<Connection>);
+
+/// The unbuffered writing half of a [`Stream`].
+pub struct Writer(Arc<Connection>);
+
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) socket: Socket,
+    ending: Arc<Ending>,
+    timeout: Option<Duration>,
+}
+
+impl Stream {
+    pub(super) fn new(
+        socket: Socket,
+        peer: Addr,
+        ending: &Arc<Ending>,
+        timeout: Option<Duration>,
+    ) -> Stream {
+        let connection = Arc::new(Connection { socket, ending: Arc::clone(ending), timeout });
+        let writer = Writer(Arc::clone(&connection));
+        Stream { reader: BufReader::new(Source(connection)), writer, peer }
+    }
+
+    /// The client's address. Of a Unix client it is mostly unnamed.
+    #[must_use]
+    pub fn peer_addr(&self) -> &Addr {
+        &self.peer
+    }
+
+    /// The socket, for its options. What the reader has buffered is no longer in it.
+    #[must_use]
+    pub fn socket(&self) -> &Socket {
+        &self.writer.0.socket
+    }
+
+    /// Both halves at once, so that one can write while reading.
+    ///
+    /// ```
+    /// use readysock::server::{Stream, TcpServer};
+    /// use std::io::{BufRead, Write};
+    ///
+    /// let shout = |stream: &mut Stream| {
+    ///     let (reader, writer) = stream.split();
+    ///     for line in reader.lines() {
+    ///         writeln!(writer, "{}", line?.to_uppercase())?;
+    ///     }
+    ///     Ok(())
+    /// };
+    /// let server = TcpServer::bind(([127, 0, 0, 1], 0), shout)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn split(&mut self) -> (&mut Reader, &mut Writer) {
+        (&mut self.reader, &mut self.writer)
+    }
+
+    /// What ends the server that this client came to.
+    #[must_use]
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        ShutdownHandle { ending: Arc::clone(&self.writer.0.ending) }
+    }
+
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.writer.0
+    }
+
+    /// Ends the connection so that the client gets all that was written.
+    pub(super) fn close(&mut self) {
+        // Gone, or shut down by the handler: then there is nobody to be careful with.
+        if self.socket().shutdown(Shutdown::Write).is_err() {
+            return;
+        }
+        let mut buffer = [0; 8192];
+        let talks = |buffer: &mut [u8]| sys::recv_now(self.socket().as_fd(), buffer);
+        // Only a client that talks over our answer is waited for: each other one would cost its whole round trip.
+        let mut taken = match talks(&mut buffer) {
+            Ok(n) if n > 0 => n,
+            _ => return,
+        };
+        let until = Instant::now() + DRAIN_TIME;
+        while taken < DRAIN_BYTES {
+            if !matches!(poll(&mut [PollFd::of(self.socket(), Events::IN)], until), Ok(1..)) {
+                return;
+            }
+            match talks(&mut buffer) {
+                Ok(n) if n > 0 => taken += n,
+                _ => return,
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// A call that does not wait, and the wait for it.
+    fn patiently(
+        &self,
+        events: Events,
+        mut call: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        loop {
+            match call(self.socket.as_fd()) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                result => return result,
+            }
+            match self.ending.wait(self.socket.as_fd(), events, self.timeout)? {
+                Waited::Ready => {}
+                Waited::TimedOut => {
+                    let text = "the client kept still for longer than client_timeout";
+                    return Err(io::Error::new(ErrorKind::TimedOut, text));
+                }
+                Waited::Cut => {
+                    let text = "the server ends and its time for work in hand is over";
+                    return Err(io::Error::new(ErrorKind::ConnectionAborted, text));
+                }
+            }
+        }
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        self.0.patiently(Events::IN, |fd| sys::recv_now(fd, buffer))
+    }
+}
+
+impl Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        self.0.patiently(Events::OUT, |fd| sys::send_now(fd, bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer)
+    }
+}
+
+impl BufRead for Stream {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.reader.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.reader.consume(amount);
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// To wait for it, or to ask for its options.
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket().as_fd()
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("socket", self.socket())
+            .field("buffered", &self.reader.buffer().len())
+            .finish()
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Source").field(&self.0.socket).finish()
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Writer").field(&self.0.socket).finish()
+    }
+}
