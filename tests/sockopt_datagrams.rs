@@ -6,7 +6,7 @@ use std::io::{ErrorKind, IoSlice};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg, sendmsg};
+use nix::sys::socket::{MsgFlags, recvmsg, sendmsg};
 use readysock::sockopt::{self, SetOption, ip, udp};
 use readysock::{Domain, Events, PollFd, Socket, Type, poll};
 use support::options::lacks;
@@ -67,8 +67,7 @@ fn control(socket: &Socket) -> Vec<nix::sys::socket::ControlMessageOwned> {
     let (mut data, mut space) = ([0; 64], vec![0; 512]);
     let mut slices = [std::io::IoSliceMut::new(&mut data)];
     let fd = socket.as_raw_fd();
-    let message =
-        recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut space), MsgFlags::empty()).unwrap();
+    let message = recvmsg::<()>(fd, &mut slices, Some(&mut space), MsgFlags::empty()).unwrap();
     message.cmsgs().unwrap().collect()
 }
 

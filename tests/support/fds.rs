@@ -1,5 +1,6 @@
 //! Descriptors to test with: pairs, pipes, and ones with a number of one's choice.
 
+use std::fs;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
@@ -33,6 +34,28 @@ pub fn allow(number: RawFd) -> bool {
         super::skipped(&format!("descriptor {number} is over the hard limit of {hard}"));
     }
     enough
+}
+
+/// Lowers the soft limit on descriptors, in a process of its own. False, and said, as `limit_is_the_kernels`.
+pub fn lower_limit(soft: rlim_t) -> bool {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
+    setrlimit(Resource::RLIMIT_NOFILE, soft, hard).expect("lowered");
+    limit_is_the_kernels()
+}
+
+/// Whether the kernel knows the limit that this process has set. False, and said, of an emulator that
+/// keeps it to itself: valgrind.
+pub fn limit_is_the_kernels() -> bool {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit");
+    let limits = fs::read_to_string("/proc/self/limits").expect("the limits of this process");
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let kernel = files.and_then(|line| line.split_whitespace().next());
+    let same = kernel == Some(soft.to_string().as_str());
+    assert!(same || super::emulated(), "the limit is {kernel:?}, not {soft}");
+    if !same {
+        super::skipped("the limit on open files: the emulator keeps it from the kernel");
+    }
+    same
 }
 
 /// As `allow`, for a test that passes such a number to select.
