@@ -22,6 +22,8 @@ const LOW: usize = 16 << 10;
 pub(super) struct Connection {
     pub(super) socket: Socket,
     phase: Phase,
+    /// The protocol was told that it is there: first, whatever has happened to it since.
+    made: bool,
     /// This half ends when the queue is empty, or has ended.
     writing: Writing,
     pub(super) read_paused: bool,
@@ -41,8 +43,6 @@ pub(super) struct Connection {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The protocol has not been told of it yet.
-    New,
     Open,
     /// The queue is flushed; what arrives is thrown away.
     Closing,
@@ -97,7 +97,8 @@ impl Connection {
     pub(super) fn new(socket: Socket, protocol: Box<dyn Protocol>) -> Connection {
         Connection {
             socket,
-            phase: Phase::New,
+            phase: Phase::Open,
+            made: false,
             writing: Writing::Open,
             read_paused: false,
             read_closed: false,
@@ -116,8 +117,7 @@ impl Connection {
         let mut events = Events::empty();
         if self.lost.is_none() {
             let wanted = match self.phase {
-                Phase::New => false,
-                Phase::Open => !self.read_paused,
+                Phase::Open => self.made && !self.read_paused,
                 Phase::Closing | Phase::Draining => true,
             };
             events.set(Events::IN, wanted && !self.read_closed);
@@ -154,18 +154,17 @@ impl Connection {
     #[inline]
     pub(super) fn is_due(&self) -> bool {
         self.lost.is_some()
-            || self.phase == Phase::New
+            || !self.made
             || self.resumed
             || (self.queue.is_some() || self.told_full) && self.is_full() != self.told_full
     }
 
     pub(super) fn due(&mut self) -> Due {
+        if !std::mem::replace(&mut self.made, true) {
+            return Due::Made;
+        }
         if let Some(why) = self.lost.take() {
             return Due::End(why);
-        }
-        if self.phase == Phase::New {
-            self.phase = Phase::Open;
-            return Due::Made;
         }
         let (resumed, closing) = (std::mem::take(&mut self.resumed), self.is_closing());
         if self.is_full() != self.told_full {
@@ -247,7 +246,7 @@ impl Connection {
                 self.read_closed = true;
                 match self.phase {
                     Phase::Draining => self.lose(Lost::Closed),
-                    Phase::New | Phase::Open => return Read::Closed,
+                    Phase::Open => return Read::Closed,
                     Phase::Closing => {}
                 }
             }

@@ -304,6 +304,8 @@ impl Drop for Reactor {
             match self.sources.get_mut(key).map(|source| &mut source.kind) {
                 Some(Kind::Connection(connection)) => {
                     connection.lose(Lost::Dropped);
+                    // One that was not told of yet is told both.
+                    self.attend(key);
                     self.attend(key);
                 }
                 Some(Kind::Connecting(_)) => {
