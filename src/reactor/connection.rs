@@ -323,7 +323,7 @@ impl Connection {
         // Of a Unix socket it means nothing, and is no error.
         let _ = sockopt::set(&self.socket, SoLinger, Linger::Abort);
         self.queue = None;
-        self.lost = Some(Lost::Aborted);
+        self.lose(Lost::Aborted);
     }
 
     /// Its descriptor is not open any more.
