@@ -251,12 +251,14 @@ impl Connection {
                 }
             }
             Ok(n) if self.phase == Phase::Open => return Read::Data(n),
-            Ok(n) => {
+            Ok(n) if self.phase == Phase::Draining => {
                 self.drained = self.drained.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
-                if self.phase == Phase::Draining && self.drained as usize > DRAIN_BYTES {
+                if self.drained as usize > DRAIN_BYTES {
                     self.lose(Lost::Closed);
                 }
             }
+            // What comes while the queue is flushed has no limit: the peer may lose what is still to be sent.
+            Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 // An error that no read tells of would come again and again.
                 if events.is_error() {
