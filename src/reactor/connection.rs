@@ -28,8 +28,7 @@ pub(super) struct Connection {
     writing: Writing,
     pub(super) read_paused: bool,
     pub(super) read_closed: bool,
-    /// What the protocol was told last about the queue.
-    told_full: bool,
+    marks: Marks,
     /// Reading was resumed, and the protocol has not been told.
     resumed: bool,
     drained: u32,
@@ -55,6 +54,15 @@ enum Writing {
     Open,
     Ending,
     Ended,
+}
+
+/// What the protocol was told last about the queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    Resumed,
+    /// It went above the high mark since. Told also where it is flushed by then: who stops writing there waits for the other call.
+    Crossed,
+    Paused,
 }
 
 /// What is to be sent. There is one only where something is queued or a mark was set: most connections are idle.
@@ -102,7 +110,7 @@ impl Connection {
             writing: Writing::Open,
             read_paused: false,
             read_closed: false,
-            told_full: false,
+            marks: Marks::Resumed,
             resumed: false,
             drained: 0,
             clocked: false,
@@ -156,7 +164,9 @@ impl Connection {
         self.lost.is_some()
             || !self.made
             || self.resumed
-            || (self.queue.is_some() || self.told_full) && self.is_full() != self.told_full
+            || self.marks == Marks::Crossed
+            || (self.queue.is_some() || self.marks == Marks::Paused)
+                && self.is_full() != (self.marks == Marks::Paused)
     }
 
     pub(super) fn due(&mut self) -> Due {
@@ -167,14 +177,15 @@ impl Connection {
             return Due::End(why);
         }
         let (resumed, closing) = (std::mem::take(&mut self.resumed), self.is_closing());
-        if self.is_full() != self.told_full {
-            self.told_full = !self.told_full;
+        let paused = self.marks == Marks::Paused;
+        if self.marks == Marks::Crossed || self.is_full() != paused {
+            self.marks = if paused { Marks::Resumed } else { Marks::Paused };
             // Told of the other as well at its next turn.
             self.resumed = resumed;
-            return match (closing, self.told_full) {
+            return match (closing, paused) {
                 (true, _) => Due::Nothing,
-                (false, true) => Due::PauseWriting,
-                (false, false) => Due::ResumeWriting,
+                (false, false) => Due::PauseWriting,
+                (false, true) => Due::ResumeWriting,
             };
         }
         if resumed && !closing { Due::ResumeReading } else { Due::Nothing }
@@ -183,7 +194,8 @@ impl Connection {
     /// Above the high-water mark, and from there until the low one.
     fn is_full(&self) -> bool {
         self.queue.as_ref().is_some_and(|queue| {
-            if self.told_full { queue.len() > queue.low } else { queue.len() > queue.high }
+            let paused = self.marks == Marks::Paused;
+            queue.len() > if paused { queue.low } else { queue.high }
         })
     }
 
@@ -211,7 +223,11 @@ impl Connection {
             }
         }
         if !rest.is_empty() {
-            self.queue.get_or_insert_with(Queue::new).bytes.extend_from_slice(rest);
+            let queue = self.queue.get_or_insert_with(Queue::new);
+            queue.bytes.extend_from_slice(rest);
+            if self.marks == Marks::Resumed && queue.len() > queue.high {
+                self.marks = Marks::Crossed;
+            }
         }
     }
 
