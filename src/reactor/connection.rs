@@ -125,7 +125,8 @@ impl Connection {
         let mut events = Events::empty();
         if self.lost.is_none() {
             let wanted = match self.phase {
-                Phase::Open => self.made && !self.read_paused,
+                // Who held something back is told first that it goes on.
+                Phase::Open => self.made && !self.read_paused && !self.resumed,
                 Phase::Closing | Phase::Draining => true,
             };
             events.set(Events::IN, wanted && !self.read_closed);
