@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::io::{self, ErrorKind};
 use std::mem;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::connection::{DRAIN_TIME, Due, Read};
 use super::problem::text_of;
 use super::protocol::{Lost, Protocol};
+use super::selector::Selector;
 use super::source::{Kind, Source};
 use super::{Problem, Reactor, Transport};
 use crate::poll::Events;
@@ -237,7 +239,7 @@ impl Reactor {
         let (key, interest) = (self.sources.next_key(), source.interest());
         if let Some(fd) = source.fd() {
             if !interest.is_empty() {
-                self.selector.set(key, fd, interest)?;
+                set(&mut *self.selector, key, fd, interest)?;
                 source.armed = interest;
             }
         }
@@ -271,7 +273,7 @@ impl Reactor {
             source.dirty = false;
             let (interest, armed) = (source.interest(), source.armed);
             let Some(fd) = source.fd().filter(|_| interest != armed) else { continue };
-            match self.selector.set(key, fd, interest) {
+            match set(&mut *self.selector, key, fd, interest) {
                 Ok(()) => source.armed = interest,
                 Err(error) => self.unwatchable(key, error),
             }
@@ -362,4 +364,18 @@ impl Reactor {
     pub(super) fn return_buffer(&mut self, buffer: Vec<u8>) {
         self.buffer = buffer;
     }
+}
+
+/// A negative descriptor is legal in safe code, and none that could be watched: poll would pass over it in silence.
+fn set(
+    selector: &mut dyn Selector,
+    key: Key,
+    fd: BorrowedFd<'_>,
+    events: Events,
+) -> io::Result<()> {
+    if fd.as_raw_fd() < 0 && !events.is_empty() {
+        selector.set(key, fd, Events::empty())?;
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    selector.set(key, fd, events)
 }
