@@ -151,7 +151,7 @@ pub trait Dispatcher: AsFd {
         let (_, _) = (reactor, key);
     }
 
-    /// Urgent data, which is always watched for.
+    /// Urgent data, which is watched for where one of the two is wanted.
     fn handle_except(&mut self, reactor: &mut Reactor, key: Key) {
         let (_, _) = (reactor, key);
     }
@@ -170,9 +170,11 @@ impl<D: Dispatcher> Watched for Dispatched<D> {
     }
 
     fn wants(&self) -> Option<Events> {
-        let mut events = Events::PRI;
+        let mut events = Events::empty();
         events.set(Events::IN, self.0.readable());
         events.set(Events::OUT, self.0.writable());
+        // Watched for that alone, a peer that has hung up would be reported in each pass, to nobody.
+        events.set(Events::PRI, !events.is_empty());
         Some(events)
     }
 
@@ -290,10 +292,15 @@ impl Reactor {
         let mut asking = std::mem::take(&mut self.asking);
         asking.retain(|&key| {
             let Some(source) = self.sources.get_mut(key) else { return false };
-            if let Kind::Watch { watched: Some(watched), events } = &mut source.kind {
-                *events = watched.wants().unwrap_or(*events);
-                self.settle(key);
+            let Kind::Watch { watched: place, .. } = &mut source.kind else { return true };
+            let Some(watched) = place.take() else { return true };
+            let wants = self.contain(Some(key), |_| watched.wants()).flatten();
+            let Some(source) = self.sources.get_mut(key) else { return false };
+            if let Kind::Watch { watched: place, events } = &mut source.kind {
+                *place = Some(watched);
+                *events = wants.unwrap_or(*events);
             }
+            self.settle(key);
             true
         });
         self.asking = asking;
