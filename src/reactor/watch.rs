@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::source::Kind;
 use super::{Problem, Reactor};
 use crate::Type;
+use crate::accept::{Verdict, verdict};
 use crate::addr::Addr;
 use crate::poll::Events;
 use crate::slab::Key;
@@ -68,8 +69,8 @@ impl<F: FnMut(&mut Reactor, Key, &Packet<'_>)> Watched for Datagrams<F> {
 
     fn ready(&mut self, reactor: &mut Reactor, key: Key, _: Events) {
         for _ in 0..AT_ONCE {
-            // The callback may have removed it.
-            if !reactor.contains(key) {
+            // The callback may have removed it, or have it rest.
+            if !reactor.is_watched_for(key, Events::IN) {
                 return;
             }
             let mut buffer = reactor.take_buffer();
@@ -77,18 +78,22 @@ impl<F: FnMut(&mut Reactor, Key, &Packet<'_>)> Watched for Datagrams<F> {
             if let Ok((n, truncated, sender)) = &received {
                 let bytes = buffer.get(..*n).unwrap_or_default();
                 let packet = Packet { bytes, truncated: *truncated, sender, socket: &self.socket };
-                (self.callback)(reactor, key, &packet);
+                // A panic must not take the memory with it.
+                reactor.contain(Some(key), |reactor| (self.callback)(reactor, key, &packet));
             }
             reactor.return_buffer(buffer);
             match received {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // Nobody listened for an earlier answer. It comes once, and the socket goes on.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-                Err(error) => {
-                    reactor.remove(key);
-                    return reactor.tell(Problem::Broken { source: key, error });
-                }
+                Err(error) => match verdict(&error) {
+                    // Nobody listened for an earlier answer, say. It comes once, and the socket goes on.
+                    Verdict::GoOn => {}
+                    Verdict::BackOff { .. } => return,
+                    Verdict::GiveUp => {
+                        reactor.remove(key);
+                        return reactor.tell(Problem::Broken { source: key, error });
+                    }
+                },
             }
         }
     }
@@ -304,6 +309,13 @@ impl Reactor {
             true
         });
         self.asking = asking;
+    }
+
+    fn is_watched_for(&self, key: Key, wanted: Events) -> bool {
+        match self.sources.get(key).map(|source| &source.kind) {
+            Some(Kind::Watch { events, .. }) => events.contains(wanted),
+            _ => false,
+        }
     }
 
     pub(super) fn watch_ready(&mut self, key: Key, found: Events) {
