@@ -18,6 +18,15 @@ use crate::poll::Events;
 use crate::slab::Key;
 use crate::timeout::Timeout;
 
+/// It runs for as long as this is there, also where a source's `as_fd` panics, which ends the run.
+struct Running<'a>(&'a mut Reactor);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running = false;
+    }
+}
+
 impl Reactor {
     /// Runs until it is [stopped](Reactor::stop).
     ///
@@ -26,17 +35,11 @@ impl Reactor {
     /// - [`InvalidInput`](ErrorKind::InvalidInput): called from a callback, where it runs already.
     /// - The backend's, after which it makes no sense to go on: `ENOMEM`.
     pub fn run(&mut self) -> io::Result<()> {
-        self.enter()?;
-        let result = loop {
-            if self.shared.stop.swap(false, Ordering::AcqRel) {
-                break Ok(());
-            }
-            if let Err(error) = self.pass(Timeout::Never) {
-                break Err(error);
-            }
-        };
-        self.running = false;
-        result
+        let running = self.enter()?;
+        while !running.0.shared.stop.swap(false, Ordering::AcqRel) {
+            running.0.pass(Timeout::Never)?;
+        }
+        Ok(())
     }
 
     /// One pass: waits until something is ready or due, for this long at most, and does what is to do then.
@@ -47,19 +50,16 @@ impl Reactor {
     ///
     /// As [`run`](Reactor::run).
     pub fn run_once(&mut self, timeout: impl Into<Timeout>) -> io::Result<()> {
-        self.enter()?;
-        let result = self.pass(timeout.into().fixed());
-        self.running = false;
-        result
+        self.enter()?.0.pass(timeout.into().fixed())
     }
 
-    fn enter(&mut self) -> io::Result<()> {
+    fn enter(&mut self) -> io::Result<Running<'_>> {
         if self.running {
             let text = "the reactor runs already: return from the callback, and it goes on";
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
         self.running = true;
-        Ok(())
+        Ok(Running(self))
     }
 
     fn pass(&mut self, timeout: Timeout) -> io::Result<()> {
@@ -267,8 +267,9 @@ impl Reactor {
 
     /// Tells the selector what has changed: once for each source, however often it changed its mind.
     fn arm(&mut self) {
-        let mut dirty = mem::take(&mut self.dirty);
-        for key in dirty.drain(..) {
+        let count = self.dirty.len();
+        for index in 0..count {
+            let key = self.dirty[index];
             let Some(source) = self.sources.get_mut(key) else { continue };
             source.dirty = false;
             let (interest, armed) = (source.interest(), source.armed);
@@ -278,9 +279,8 @@ impl Reactor {
                 Err(error) => self.unwatchable(key, error),
             }
         }
-        // Errors may have added some.
-        dirty.append(&mut self.dirty);
-        self.dirty = dirty;
+        // Not one by one: should a source's as_fd panic, the list is whole. And errors may have added some.
+        self.dirty.drain(..count);
     }
 
     #[cold]
@@ -295,7 +295,7 @@ impl Reactor {
             }
             Kind::Connecting(_) => self.connect_fails(key, error),
             _ => {
-                self.remove(key);
+                self.contain(None, |reactor| reactor.remove(key));
                 self.tell(Problem::Broken { source: key, error });
             }
         }
