@@ -107,12 +107,18 @@ impl EpollEvent {
 }
 
 /// A source that could not be watched, given back with the reason. `?` turns it into the reason.
-#[derive(Debug)]
 pub struct Refused<S> {
     /// The source.
     pub source: S,
     /// The kernel's error.
     pub error: io::Error,
+}
+
+/// Of every source, so that `expect` can be called: the reason.
+impl<S> fmt::Debug for Refused<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused").field("error", &self.error).finish_non_exhaustive()
+    }
 }
 
 impl<S> From<Refused<S>> for io::Error {
