@@ -354,8 +354,14 @@ impl<S: AsFd> Epoll<S> {
     #[cold]
     fn rebuild(&mut self) -> io::Result<()> {
         let instance = Instance::new()?;
-        let keys: Vec<Key> = self.entries.iter().map(|(key, _)| key).collect();
-        for key in keys {
+        let mut keys: Vec<(bool, Key)> = self
+            .entries
+            .iter()
+            .map(|(key, entry)| (entry.source.as_fd().as_raw_fd() != entry.number, key))
+            .collect();
+        // First those that say the same as ever: who says another one's number shall not have its place.
+        keys.sort_unstable();
+        for (_, key) in keys {
             let Some(entry) = self.entries.get_mut(key) else { continue };
             entry.number = UNREGISTERED;
             if entry.spent {
