@@ -45,6 +45,11 @@ pub fn contract_1_what_is_ready_is_reported_as_long_as_it_is(backend: Backend) {
     near.write_all(b"x").unwrap();
     it.passes(2);
     assert_eq!(told.take(), [Events::OUT; 2]);
+    // Others do not so much as end a wait.
+    assert!(it.set_events(key, Events::PRI));
+    let (time, start) = (Duration::from_millis(10), Instant::now());
+    it.run_once(time).unwrap();
+    assert!(start.elapsed() >= time, "it ended the wait");
     assert!(it.set_events(key, Events::IN | Events::OUT) && it.set_events(key, Events::IN));
     it.passes(1);
     assert_eq!(told.take(), [Events::IN]);
@@ -118,6 +123,7 @@ pub fn contract_3_a_number_that_is_used_again(backend: Backend) {
                 let told_wrongly = move |_: &mut _, _, _: &OwnedFd, _| add(&later_told);
                 let new = reactor.watch(again, Events::IN, told_wrongly).expect("watched");
                 assert_ne!(new, another);
+                assert!(!reactor.contains(another) && !reactor.set_events(another, Events::OUT));
                 later.set(Some(new));
                 assert!(reactor.set_events(key, Events::empty()));
             });
