@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use super::Server;
 use super::handler::Handler;
+use super::problem::Problem;
 use super::processes::Processes;
 use super::shutdown::Ending;
 use super::threads::Threads;
 use super::transport::{Connections, Endpoint, Internet, Local, Packets, Transport};
 use super::way::{InTurn, Way, Works};
+use super::work;
 use crate::addr::Addr;
 
 #[derive(Clone, Debug)]
@@ -223,6 +225,7 @@ impl<T: Transport, W: Way> Builder<T, W> {
         let ending = Arc::new(Ending::new(self.settings.close_within)?);
         let way = W::make(limit, self.working.detached)?;
         let endpoint = Endpoint::bind::<T>(&addr.into(), self.settings.clone(), &ending)?;
-        Server::new(endpoint, W::hold(handler), way, ending, self.settings)
+        let handler = (W::hold(handler), work::tell::<T::Request, H> as fn(&H, &Problem));
+        Server::new(endpoint, handler, way, ending, self.settings)
     }
 }

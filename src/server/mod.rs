@@ -114,6 +114,8 @@ pub type UnixDatagramServer<H, W = InTurn> = Server<LocalDatagram, H, W>;
 pub struct Server<T: Transport, H, W: Way = InTurn> {
     endpoint: Endpoint,
     handler: W::Held<H>,
+    /// `Handler::error`. Not called by its name, for the end of a server has something to tell where nothing is known of `H`.
+    report: fn(&H, &Problem),
     way: W,
     ending: Arc<Ending>,
     settings: Settings,
@@ -141,7 +143,7 @@ impl<T: Transport, H: Handler<T::Request>> Server<T, H, InTurn> {
 impl<T: Transport, H, W: Way> Server<T, H, W> {
     fn new(
         endpoint: Endpoint,
-        handler: W::Held<H>,
+        (handler, report): (W::Held<H>, fn(&H, &Problem)),
         way: W,
         ending: Arc<Ending>,
         settings: Settings,
@@ -149,6 +151,7 @@ impl<T: Transport, H, W: Way> Server<T, H, W> {
         Ok(Server {
             endpoint,
             handler,
+            report,
             way,
             ending,
             settings,

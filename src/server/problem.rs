@@ -26,7 +26,8 @@ pub enum Step {
     Child,
     /// The hook that is called after each pass.
     Service,
-    /// The end of the server: work in hand was cut off, because its time was over.
+    /// The end of the server: work in hand was cut off, because its time was over; or, with a [`peer`](Problem::peer), a
+    /// request that had been taken was not started any more.
     Close,
 }
 
