@@ -1,32 +1,24 @@
-//! Servers at the edges that need a process of their own: children, signals, limits.
+//! Servers at the edges that need a process of their own: children and signals.
 
 mod support;
 
 use std::io::{self, BufRead, Read, Write};
-use std::net::Ipv4Addr;
-use std::os::fd::AsRawFd;
 use std::sync::{Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
-use nix::sys::time::TimeValLike;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getppid, pause};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{Pid, getppid, pause};
 
+use readysock::Socket;
 use readysock::server::{
-    Builder, Datagram, Handler, Hooked, Problem, Server, ShutdownHandle, Step, Stream, Tcp,
-    TcpServer, UdpServer, Works,
+    Datagram, Hooked, Problem, ShutdownHandle, Step, Stream, TcpServer, UdpServer,
 };
-use readysock::{Addr, Events, PollFd, Socket, Type, poll};
 
 use support::isolated::{self, Case};
-use support::sockets::{LONG, SHORT, udp};
-
-const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
+use support::servers::{LOOPBACK, beside, childless, connect, ended_well, read_all};
+use support::sockets::{SHORT, udp};
 
 fn main() {
     const CASES: &[Case] = &[
@@ -40,48 +32,8 @@ fn main() {
         ("a_child_ends_the_server", a_child_ends_the_server),
         ("what_a_child_changes_is_its_own", what_a_child_changes_is_its_own),
         ("a_signal_handler_ends_the_server", a_signal_handler_ends_the_server),
-        ("out_of_descriptors_in_turn", || one_at_a_time(TcpServer::builder().in_turn())),
-        ("out_of_descriptors_threads", || one_at_a_time(TcpServer::builder().threads(4))),
-        ("out_of_descriptors_processes", || one_at_a_time(TcpServer::builder().processes(4))),
-        ("no_descriptor_at_all_in_turn", || none_at_all(TcpServer::builder().in_turn())),
-        ("no_descriptor_at_all_threads", || none_at_all(TcpServer::builder().threads(4))),
-        ("no_descriptor_at_all_processes", || none_at_all(TcpServer::builder().processes(4))),
     ];
     isolated::main(CASES);
-}
-
-fn connect(addr: &Addr) -> Socket {
-    let socket = Socket::new(addr.domain(), Type::STREAM, None).unwrap();
-    socket.connect(addr).unwrap();
-    socket
-}
-
-fn read_all(mut socket: &Socket) -> Vec<u8> {
-    let mut all = Vec::new();
-    socket.read_to_end(&mut all).unwrap();
-    all
-}
-
-fn childless() -> bool {
-    matches!(waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)), Err(Errno::ECHILD))
-}
-
-/// Runs `other` in a child of this process, which has one thread. Status 0 if it comes to its end.
-fn beside(other: impl FnOnce()) -> Pid {
-    // SAFETY: the process of a case has one thread, until the case starts another.
-    match unsafe { fork() }.unwrap() {
-        ForkResult::Parent { child } => child,
-        ForkResult::Child => {
-            let well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(other)).is_ok();
-            // SAFETY: it ends this process and touches nothing.
-            unsafe { libc::_exit(i32::from(!well)) }
-        }
-    }
-}
-
-#[track_caller]
-fn ended_well(child: Pid) {
-    assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
 }
 
 fn processes_are_refused_beside_threads() {
@@ -319,133 +271,4 @@ fn a_signal_handler_ends_the_server() {
     });
     server.serve_forever().unwrap();
     ended_well(client);
-}
-
-/// A server, and ten clients' sockets before anything is short.
-fn out_of_descriptors<W>(
-    builder: Builder<Tcp, W>,
-    limit: impl FnOnce() -> u64,
-    meanwhile: fn(&Addr, &[Socket]),
-) where
-    W: Works<Stream, Told>,
-    Server<Tcp, Told, W>: Send,
-{
-    let (tell, told) = nix::unistd::pipe().map(|(read, write)| (write, read)).unwrap();
-    let mut server = builder.bind(LOOPBACK, Told(tell)).unwrap();
-    let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
-    let clients: Vec<Socket> =
-        (0..10).map(|_| Socket::new(addr.domain(), Type::STREAM, None).unwrap()).collect();
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    // The clients are in another process, so that the server is alone in this one.
-    let (go, wait) = nix::unistd::pipe().map(|(read, write)| (write, read)).unwrap();
-    let clients = beside(|| {
-        let mut byte = [0];
-        nix::unistd::read(&wait, &mut byte).unwrap();
-        meanwhile(&addr, &clients);
-        assert_eq!(poll(&mut [PollFd::of(&told, Events::IN)], LONG).unwrap(), 1, "the hook");
-        // Lifted for the server, too, which is the parent.
-        lift(getppid(), soft, hard);
-        for client in &clients {
-            assert_eq!(read_all(client), b"thanks");
-        }
-        handle.shutdown();
-    });
-    setrlimit(Resource::RLIMIT_NOFILE, limit(), hard).unwrap();
-    nix::unistd::write(&go, b"x").unwrap();
-    server.serve_forever().unwrap();
-    ended_well(clients);
-    assert!(childless());
-}
-
-/// Thanks, and says in a pipe that there was a problem.
-struct Told(std::os::fd::OwnedFd);
-
-impl Handler<Stream> for Told {
-    type Session = ();
-
-    fn set_up(&self, _: &mut Stream) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn handle(&self, stream: &mut Stream, (): &mut ()) -> io::Result<()> {
-        stream.write_all(b"thanks")
-    }
-
-    fn error(&self, problem: &Problem) {
-        let errno = problem.error().and_then(io::Error::raw_os_error);
-        assert_eq!(errno, Some(libc::EMFILE), "{problem}");
-        nix::unistd::write(&self.0, b"!").unwrap();
-    }
-}
-
-fn lift(process: Pid, soft: u64, hard: u64) {
-    let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
-    // SAFETY: the kernel reads one limit, and writes none where the last pointer is null.
-    let result = unsafe {
-        libc::prlimit(process.as_raw(), libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut())
-    };
-    assert_eq!(result, 0, "{}", io::Error::last_os_error());
-}
-
-/// Nothing but the reserve is left: clients are served all the same, one after the other.
-fn one_at_a_time<W>(builder: Builder<Tcp, W>)
-where
-    W: Works<Stream, Told>,
-    Server<Tcp, Told, W>: Send,
-{
-    const LIMIT: i32 = 64;
-    // No number is free below the limit, so that the one the reserve gives away is the only one.
-    let mut fillers = Vec::new();
-    let fill = || {
-        while fillers.last().is_none_or(|filler: &Socket| filler.as_raw_fd() < LIMIT) {
-            fillers.push(udp());
-        }
-        u64::try_from(LIMIT).unwrap()
-    };
-    out_of_descriptors(builder, fill, |addr, clients| {
-        for client in clients {
-            client.connect(addr).unwrap();
-        }
-        for client in clients {
-            assert_eq!(poll(&mut [PollFd::of(client, Events::IN)], LONG).unwrap(), 1);
-        }
-    });
-}
-
-/// Not even the reserve helps: clients wait, at next to no cost, until there is room again.
-fn none_at_all<W>(builder: Builder<Tcp, W>)
-where
-    W: Works<Stream, Told>,
-    Server<Tcp, Told, W>: Send,
-{
-    out_of_descriptors(
-        builder,
-        || 3,
-        |addr, clients| {
-            for client in clients {
-                client.connect(addr).unwrap();
-            }
-            let cpu = || cpu_time(getppid());
-            // Not to synchronise with anything: it is how long is measured.
-            let (start, used) = (Instant::now(), cpu());
-            thread::sleep(Duration::from_secs(1));
-            let (took, used) = (start.elapsed(), cpu() - used);
-            assert!(used < took / 20, "{used:?} of CPU in {took:?}");
-            assert!(poll(&mut [PollFd::of(&clients[0], Events::IN)], Duration::ZERO).unwrap() == 0);
-        },
-    );
-    let used = getrusage(UsageWho::RUSAGE_SELF).unwrap().user_time();
-    assert!(used.num_seconds() < 2, "{used}");
-}
-
-/// What a process has used so far: fields 14 and 15 of proc_pid_stat(5), in ticks.
-fn cpu_time(process: Pid) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks: u64 =
-        [11, 12].map(|field: usize| fields[field].parse::<u64>().unwrap()).iter().sum();
-    let second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).unwrap().unwrap();
-    Duration::from_secs_f64(
-        f64::from(u32::try_from(ticks).unwrap()) / f64::from(u32::try_from(second).unwrap()),
-    )
 }

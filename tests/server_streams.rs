@@ -1,0 +1,176 @@
+//! Servers of connections, in one process: clients that wait, keep silent, go away or talk too long.
+
+mod support;
+
+use std::io::{self, BufRead, ErrorKind, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Instant;
+
+use readysock::server::{ShutdownHandle, Stream, TcpServer};
+use readysock::sockopt::{self, Linger, SoLinger};
+use readysock::{Addr, Events, Socket};
+
+use support::servers::{LOOPBACK, connect, read_all, while_serving};
+use support::sockets::{LONG, SHORT, now, tcp};
+
+#[test]
+fn the_queue_is_answered_at_the_end() {
+    let mut server =
+        TcpServer::bind(LOOPBACK, |stream: &mut Stream| stream.write_all(b"x")).unwrap();
+    let addr = server.local_addr().unwrap();
+    let clients: Vec<Socket> = (0..20).map(|_| connect(&addr)).collect();
+    server.shutdown_handle().shutdown();
+    server.serve_forever().unwrap();
+    drop(server);
+    for client in &clients {
+        assert_eq!(read_all(client), b"x");
+    }
+}
+
+#[test]
+fn over_the_limit_clients_wait() {
+    const CLIENTS: usize = 200;
+    let (at_once, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (count, top) = (Arc::clone(&at_once), Arc::clone(&most));
+    let (sender, started) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let handler = move |stream: &mut Stream| {
+        top.fetch_max(count.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let _ = sender.lock().unwrap().send(());
+        let mut line = String::new();
+        let read = stream.read_line(&mut line);
+        let written = stream.write_all(line.as_bytes());
+        count.fetch_sub(1, Ordering::SeqCst);
+        read.and(written)
+    };
+    let builder = TcpServer::builder().backlog(256).threads(8);
+    while_serving(builder.bind(LOOPBACK, handler).unwrap(), |addr, _| {
+        let clients: Vec<Socket> = (0..CLIENTS).map(|_| connect(addr)).collect();
+        for _ in 0..8 {
+            started.recv_timeout(LONG).unwrap();
+        }
+        // The last first: those at the front of the queue hold the eight threads until then.
+        for (number, client) in clients.iter().enumerate().rev() {
+            client.send_all(format!("{number}\n").as_bytes()).unwrap();
+        }
+        for (number, client) in clients.iter().enumerate() {
+            assert_eq!(read_all(client), format!("{number}\n").as_bytes());
+        }
+    });
+    assert_eq!(most.load(Ordering::SeqCst), 8);
+}
+
+/// Reads a line, which never comes, and says how that ended.
+fn wait_for_a_line(stream: &mut Stream, ended: &Mutex<Vec<ErrorKind>>) -> io::Result<()> {
+    let error = stream.read_line(&mut String::new()).expect_err("nobody writes");
+    ended.lock().unwrap().push(error.kind());
+    Err(error)
+}
+
+#[test]
+fn a_client_that_never_sends_holds_nobody_up_for_ever() {
+    let ended = Arc::new(Mutex::new(Vec::new()));
+    let handler = || {
+        let ended = Arc::clone(&ended);
+        move |stream: &mut Stream| wait_for_a_line(stream, &ended)
+    };
+    // Its own time is over.
+    let builder = TcpServer::builder().client_timeout(SHORT);
+    while_serving(builder.clone().bind(LOOPBACK, handler()).unwrap(), |addr, _| {
+        assert_eq!(read_all(&connect(addr)), b"");
+    });
+    while_serving(builder.threads(2).bind(LOOPBACK, handler()).unwrap(), |addr, _| {
+        assert_eq!(read_all(&connect(addr)), b"");
+    });
+    // The server's is.
+    let builder = TcpServer::builder().close_within(SHORT);
+    for threads in [false, true] {
+        let (sender, started) = mpsc::channel();
+        let inner = handler();
+        let sender = Mutex::new(sender);
+        let handler = move |stream: &mut Stream| {
+            sender.lock().unwrap().send(()).unwrap();
+            inner(stream)
+        };
+        let started = |addr: &Addr, _: &ShutdownHandle| {
+            let silent = connect(addr);
+            started.recv_timeout(LONG).unwrap();
+            silent
+        };
+        let start = Instant::now();
+        if threads {
+            let server = builder.clone().threads(2).bind(LOOPBACK, handler).unwrap();
+            while_serving(server, started);
+        } else {
+            while_serving(builder.clone().bind(LOOPBACK, handler).unwrap(), started);
+        }
+        assert!(start.elapsed() >= SHORT && start.elapsed() < LONG / 2, "{:?}", start.elapsed());
+    }
+    let ended = ended.lock().unwrap();
+    assert_eq!(ended[..2], [ErrorKind::TimedOut; 2]);
+    assert_eq!(ended[2..], [ErrorKind::ConnectionAborted; 2]);
+}
+
+#[test]
+fn a_client_reset_before_accept_does_not_matter() {
+    let mut server = TcpServer::builder()
+        .timeout(LONG)
+        .bind(LOOPBACK, |stream: &mut Stream| stream.write_all(b"x"))
+        .unwrap();
+    let addr = server.local_addr().unwrap();
+    let gone = connect(&addr);
+    sockopt::set(&gone, SoLinger, Linger::Abort).unwrap();
+    drop(gone);
+    let client = connect(&addr);
+    // Linux hands the reset one out; whether or not it does, the next is served.
+    while now(&client, Events::IN).is_empty() {
+        assert!(server.handle_request().unwrap());
+    }
+    assert_eq!(read_all(&client), b"x");
+}
+
+#[test]
+fn an_answer_survives_a_client_that_still_sends() {
+    let server = TcpServer::bind(LOOPBACK, |stream: &mut Stream| {
+        let mut first = [0];
+        stream.socket().recv(&mut first).map(drop)?;
+        stream.write_all(&[b'a'; 100_000])
+    });
+    while_serving(server.unwrap(), |addr, _| {
+        let client = connect(addr);
+        client.send_all(&[b'q'; 200_000]).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_all(&client).len(), 100_000);
+    });
+}
+
+#[test]
+fn an_ipv4_client_on_a_dual_stack_server() {
+    let any = (Ipv6Addr::UNSPECIFIED, 0);
+    let handler = |stream: &mut Stream| {
+        let peer = stream.peer_addr().to_string();
+        stream.write_all(peer.as_bytes())
+    };
+    let both = match TcpServer::builder().ipv6_only(false).bind(any, handler) {
+        Ok(server) => server,
+        Err(error) if error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT) => {
+            return support::skipped("no IPv6 here");
+        }
+        Err(error) => panic!("{error}"),
+    };
+    while_serving(both, |addr, _| {
+        let port = addr.as_internet().unwrap().port();
+        let client = connect(&(Ipv4Addr::LOCALHOST, port).into());
+        let own = client.local_addr().unwrap().as_internet().unwrap().port();
+        assert_eq!(
+            String::from_utf8(read_all(&client)).unwrap(),
+            format!("[::ffff:127.0.0.1]:{own}")
+        );
+    });
+    let only = TcpServer::builder().ipv6_only(true).bind(any, handler).unwrap();
+    let port = only.local_addr().unwrap().as_internet().unwrap().port();
+    let refused = tcp().connect((Ipv4Addr::LOCALHOST, port)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}
