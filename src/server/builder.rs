@@ -62,12 +62,19 @@ impl Default for Settings {
 ///     .bind(([127, 0, 0, 1], 0), thanks)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[must_use]
 pub struct Builder<T, W = InTurn> {
     settings: Settings,
     working: Working,
     axes: PhantomData<fn() -> (T, W)>,
+}
+
+// By hand: derived, it would be there only where both axes are `Clone`, and a way of working is not.
+impl<T, W> Clone for Builder<T, W> {
+    fn clone(&self) -> Self {
+        Builder { settings: self.settings.clone(), working: self.working, axes: PhantomData }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
