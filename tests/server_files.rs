@@ -3,27 +3,82 @@
 mod support;
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
 use readysock::server::{Datagram, Stream, UnixDatagramServer, UnixStreamServer};
 use readysock::{Domain, Socket, Type, UnixAddr};
 
 use support::servers::{Folder, connect, read_all, while_serving};
-use support::sockets::unix;
+use support::sockets::{bind_to_the_last_byte, unix};
+
+/// The four servers' ways to a path: a stream server and a packet server there, or why not.
+fn at_path(path: &Path) -> [io::Result<()>; 2] {
+    let stream = UnixAddr::from_pathname(path).and_then(|addr| {
+        let server = UnixStreamServer::bind(&addr, |stream: &mut Stream| stream.write_all(b"x"))?;
+        while_serving(server, |addr, _| assert_eq!(read_all(&connect(addr)), b"x"));
+        Ok(())
+    });
+    let packets = UnixAddr::from_pathname(path).and_then(|addr| {
+        let server =
+            UnixDatagramServer::bind(&addr, |packet: &mut Datagram| packet.reply(packet.bytes()))?;
+        while_serving(server, |addr, _| {
+            let client = unix(Type::DGRAM);
+            client.bind(UnixAddr::unnamed()).unwrap();
+            assert_eq!(client.send_to(b"x", addr).unwrap(), 1);
+            let (len, _, from) = client.recv_from(&mut [0; 2]).unwrap();
+            assert_eq!((len, &from), (1, addr));
+        });
+        Ok(())
+    });
+    [stream, packets]
+}
 
 #[test]
 fn paths_up_to_107_bytes() {
     let folder = Folder::new("paths");
-    let addr = UnixAddr::from_pathname(folder.path_of(107)).unwrap();
-    let server = UnixStreamServer::bind(&addr, |stream: &mut Stream| stream.write_all(b"x"));
-    while_serving(server.unwrap(), |addr, _| {
-        assert_eq!(addr.as_unix().unwrap().as_pathname().unwrap().as_os_str().len(), 107);
-        assert_eq!(read_all(&connect(addr)), b"x");
-    });
-    assert!(!folder.path_of(107).exists());
+    for len in [106, 107] {
+        for served in at_path(&folder.path_of(len)) {
+            served.unwrap();
+            assert!(folder.is_empty());
+        }
+    }
     for len in [108, 109] {
-        let error = UnixAddr::from_pathname(folder.path_of(len)).unwrap_err();
-        assert!(error.to_string().contains("107 bytes"), "{error}");
+        for refused in at_path(&folder.path_of(len)) {
+            let error = refused.unwrap_err();
+            assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::InvalidInput, None));
+            assert!(error.to_string().contains("107 bytes"), "{error}");
+            assert!(folder.is_empty(), "nor is one that is cut to fit");
+        }
+    }
+}
+
+/// The kernel takes 108 bytes, without a NUL at the end. Where somebody has such an address, the servers take it too.
+#[test]
+fn a_path_of_108_bytes_that_the_kernel_names() {
+    let folder = Folder::new("108");
+    let path = folder.path_of(108);
+    for kind in [Type::STREAM, Type::DGRAM] {
+        let first = unix(kind);
+        bind_to_the_last_byte(&first, &path);
+        let addr = first.local_addr().unwrap();
+        drop(first);
+        assert!(path.exists(), "left behind, at its whole length");
+        if kind == Type::STREAM {
+            let builder = UnixStreamServer::builder().replace_stale(true);
+            let server = builder.bind(&addr, |stream: &mut Stream| stream.write_all(b"x"));
+            while_serving(server.unwrap(), |addr, _| assert_eq!(read_all(&connect(addr)), b"x"));
+        } else {
+            let builder = UnixDatagramServer::builder().replace_stale(true);
+            let server = builder.bind(&addr, |packet: &mut Datagram| packet.reply(b"x"));
+            while_serving(server.unwrap(), |addr, _| {
+                let client = unix(Type::DGRAM);
+                client.bind(UnixAddr::unnamed()).unwrap();
+                assert_eq!(client.send_to(b"", addr).unwrap(), 0);
+                assert_eq!(client.recv(&mut [0; 2]).unwrap(), 1);
+            });
+        }
+        assert!(folder.is_empty(), "the server has removed its file");
     }
 }
 

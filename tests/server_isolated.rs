@@ -2,22 +2,26 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::io::{self, BufRead, Read, Write};
+use std::net::Shutdown;
 use std::sync::{Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, getppid, pause};
 
-use readysock::Socket;
 use readysock::server::{
-    Datagram, Hooked, Problem, ShutdownHandle, Step, Stream, TcpServer, UdpServer,
+    Datagram, Hooked, Problem, ShutdownHandle, Step, Stream, TcpServer, UdpServer, UnixStreamServer,
 };
+use readysock::{Socket, UnixAddr};
 
 use support::isolated::{self, Case};
-use support::servers::{LOOPBACK, beside, childless, connect, ended_well, read_all};
+use support::servers::{Folder, LOOPBACK, beside, childless, connect, ended_well, read_all};
 use support::sockets::{SHORT, udp};
 
 fn main() {
@@ -32,6 +36,9 @@ fn main() {
         ("a_child_ends_the_server", a_child_ends_the_server),
         ("what_a_child_changes_is_its_own", what_a_child_changes_is_its_own),
         ("a_signal_handler_ends_the_server", a_signal_handler_ends_the_server),
+        ("a_client_that_came_with_a_thread_is_kept", a_client_that_came_with_a_thread_is_kept),
+        ("a_number_that_is_somebody_elses_by_now", a_number_that_is_somebody_elses_by_now),
+        ("a_file_is_removed_where_it_was_made", a_file_is_removed_where_it_was_made),
     ];
     isolated::main(CASES);
 }
@@ -271,4 +278,94 @@ fn a_signal_handler_ends_the_server() {
     });
     server.serve_forever().unwrap();
     ended_well(client);
+}
+
+/// A thread that starts between the first look and the fork: the caller is told, and the client is served afterwards. It is not the
+/// end of the server: no clock runs for the work in hand.
+fn a_client_that_came_with_a_thread_is_kept() {
+    let (sender, receiver) = mpsc::channel::<()>();
+    let other = RefCell::new(None);
+    let receiver = RefCell::new(Some(receiver));
+    let handler = Hooked::new(|stream: &mut Stream| {
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all)?;
+        stream.write_all(&all)
+    })
+    .on_verify(|_: &Stream| {
+        if let Some(receiver) = receiver.take() {
+            other.replace(Some(thread::spawn(move || receiver.recv().is_err())));
+        }
+        true
+    });
+    let builder = TcpServer::builder().close_within(Duration::ZERO).processes(2);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let client = connect(&server.local_addr().unwrap());
+    let error = server.serve_forever().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+    drop(sender);
+    assert!(other.take().unwrap().join().unwrap());
+    client.send_all(b"kept").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert!(server.handle_request().unwrap());
+    assert_eq!(read_all(&client), b"kept");
+    server.close();
+    assert!(childless());
+}
+
+/// Somebody has waited for the server's child, and its number has come round: whoever has it now is not waited for, and not
+/// killed at the end.
+fn a_number_that_is_somebody_elses_by_now() {
+    let thanks = |stream: &mut Stream| stream.write_all(b"thanks");
+    let builder = TcpServer::builder().close_within(SHORT).processes(2);
+    let mut server = builder.bind(LOOPBACK, thanks).unwrap();
+    let client = connect(&server.local_addr().unwrap());
+    assert!(server.handle_request().unwrap());
+    assert_eq!(read_all(&client), b"thanks");
+    let Ok(WaitStatus::Exited(gone, 0)) = waitpid(None, None) else { panic!("the child") };
+    let (wait, go) = nix::unistd::pipe().unwrap();
+    let other = match numbered(gone, || {
+        nix::unistd::read(&wait, &mut [0]).unwrap();
+    }) {
+        Ok(()) => gone,
+        Err(error) => return support::skipped(&format!("a process of a chosen number: {error}")),
+    };
+    server.close();
+    nix::unistd::write(&go, b"x").unwrap();
+    ended_well(other);
+    assert!(childless());
+}
+
+/// As `beside`, and with this number: clone3(2).
+fn numbered(number: Pid, other: impl FnOnce()) -> nix::Result<()> {
+    if support::emulated() {
+        return Err(Errno::ENOSYS);
+    }
+    let numbers = [number.as_raw()];
+    // SAFETY: a struct of numbers, for which zeros are numbers.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.exit_signal = libc::SIGCHLD.unsigned_abs().into();
+    arguments.set_tid = numbers.as_ptr().expose_provenance().try_into().unwrap();
+    arguments.set_tid_size = 1;
+    // SAFETY: with these arguments it is fork(2), in a process of one thread; the kernel reads the struct and the number.
+    let result = unsafe {
+        libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>())
+    };
+    if Errno::result(result)? > 0 {
+        return Ok(());
+    }
+    let well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(other)).is_ok();
+    // SAFETY: it ends this process and touches nothing.
+    unsafe { libc::_exit(i32::from(!well)) }
+}
+
+/// A relative path is another file after the directory has changed.
+fn a_file_is_removed_where_it_was_made() {
+    let folder = Folder::new("relative");
+    std::env::set_current_dir(folder.path("")).unwrap();
+    let addr = UnixAddr::from_pathname("socket").unwrap();
+    let server = UnixStreamServer::bind(addr, |_: &mut Stream| Ok(())).unwrap();
+    assert!(!folder.is_empty());
+    std::env::set_current_dir("/").unwrap();
+    drop(server);
+    assert!(folder.is_empty());
 }

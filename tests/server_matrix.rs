@@ -7,7 +7,6 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown};
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
 use std::thread;
 
 use nix::errno::Errno;
@@ -21,6 +20,7 @@ use readysock::server::{
 use readysock::{Addr, Socket, Type, UnixAddr};
 
 use support::isolated::{self, Case};
+use support::servers::Folder;
 
 const CLIENTS: usize = 6;
 const STARTS: usize = 20;
@@ -76,11 +76,9 @@ fn loopback(case: impl FnOnce(Addr)) {
 
 /// A path in a folder of the case's own, which has to be empty at the end.
 fn in_folder(case: impl FnOnce(Addr)) {
-    let folder: PathBuf =
-        std::env::temp_dir().join(format!("readysock-matrix-{}", std::process::id()));
-    fs::create_dir(&folder).unwrap();
-    case(UnixAddr::from_pathname(folder.join("socket")).unwrap().into());
-    fs::remove_dir(&folder).expect("the server has left no file");
+    let folder = Folder::new("matrix");
+    case(UnixAddr::from_pathname(folder.path("socket")).unwrap().into());
+    assert!(folder.is_empty(), "the server has left its file");
 }
 
 fn echo_lines(stream: &mut Stream) -> io::Result<()> {

@@ -72,10 +72,14 @@ impl Folder {
         Folder(path)
     }
 
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     /// A path in it of so many bytes.
     pub fn path_of(&self, len: usize) -> PathBuf {
         let base = self.0.as_os_str().len() + 1;
-        self.0.join("x".repeat(len.checked_sub(base).expect("a shorter name of the folder")))
+        self.path(&"x".repeat(len.checked_sub(base).expect("a shorter name of the folder")))
     }
 
     pub fn is_empty(&self) -> bool {
