@@ -39,6 +39,11 @@ impl Drop for Faults {
 /// From here on the calls of this process, which has one thread, and of its later children go by the script. None, and said,
 /// where that cannot be done.
 pub fn inject(script: Script) -> Option<Faults> {
+    inject_while(script, |_| ())
+}
+
+/// The same, and before each answer this happens in the process that gives it: the caller waits meanwhile.
+pub fn inject_while(script: Script, meanwhile: impl FnMut(c_long)) -> Option<Faults> {
     if super::emulated() {
         super::skipped("system calls that fail as told: the emulator makes calls of its own");
         return None;
@@ -54,7 +59,7 @@ pub fn inject(script: Script) -> Option<Faults> {
     let answering = beside(|| {
         // SAFETY: numbers only.
         unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-        answer(&received(&there), script);
+        answer(&received(&there), script, meanwhile);
     });
     let faults = Faults(answering);
     match listener(script) {
@@ -115,7 +120,7 @@ fn received(there: &OwnedFd) -> OwnedFd {
 }
 
 /// Answers until it is killed, or nobody is left who could ask.
-fn answer(listener: &OwnedFd, script: Script) {
+fn answer(listener: &OwnedFd, script: Script, mut meanwhile: impl FnMut(c_long)) {
     let mut lists: Vec<_> =
         script.iter().map(|(calls, errnos)| (*calls, errnos.iter().copied())).collect();
     loop {
@@ -127,6 +132,7 @@ fn answer(listener: &OwnedFd, script: Script) {
             return;
         }
         let call = c_long::from(asked.data.nr);
+        meanwhile(call);
         let list = lists.iter_mut().find(|(calls, _)| calls.contains(&call));
         let errno = list.and_then(|(_, errnos)| errnos.next()).unwrap_or(THROUGH);
         let through = u32::try_from(libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE).unwrap();
