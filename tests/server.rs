@@ -2,13 +2,14 @@
 
 mod support;
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use readysock::server::{Datagram, Hooked, Stream, TcpServer, UdpServer, UnixStreamServer};
-use readysock::{Addr, UnixAddr};
+use readysock::sockopt::{self, ReuseAddr, ReusePort};
+use readysock::{Addr, Socket, UnixAddr};
 
 use support::servers::{LOOPBACK, connect, read_all, while_serving};
 use support::sockets::{LONG, SHORT, udp};
@@ -164,6 +165,87 @@ fn an_address_can_be_used_again_at_once_and_shared_on_request() {
     let first = TcpServer::builder().reuse_port(true).bind(LOOPBACK, handler).unwrap();
     let addr = first.local_addr().unwrap();
     TcpServer::builder().reuse_port(true).bind(addr, handler).unwrap();
+}
+
+#[test]
+fn options_are_set_as_asked() {
+    let packet = |_: &mut Datagram| Ok(());
+    let stream = |_: &mut Stream| Ok(());
+    let (tcp, udp) = (TcpServer::builder, UdpServer::builder);
+    let reuse = |server: &Socket| {
+        (sockopt::get(server, ReuseAddr).unwrap(), sockopt::get(server, ReusePort).unwrap())
+    };
+    let of_tcp = [
+        (tcp(), (true, false)),
+        (tcp().reuse_addr(false), (false, false)),
+        (tcp().reuse_addr(false).reuse_port(true), (false, true)),
+    ];
+    for (builder, expected) in of_tcp {
+        assert_eq!(reuse(builder.bind(LOOPBACK, stream).unwrap().socket()), expected);
+    }
+    let of_udp = [
+        (udp(), (false, false)),
+        (udp().reuse_addr(true), (true, false)),
+        (udp().reuse_port(true), (false, true)),
+    ];
+    for (builder, expected) in of_udp {
+        assert_eq!(reuse(builder.bind(LOOPBACK, packet).unwrap().socket()), expected);
+    }
+}
+
+#[test]
+fn the_longest_times_are_for_ever() {
+    let (sender, passes) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let handler = Hooked::new(|stream: &mut Stream| {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        stream.write_all(&byte)
+    })
+    .on_service(move || sender.lock().unwrap().send(()).unwrap_or(()));
+    let builder = TcpServer::builder()
+        .timeout(Duration::MAX)
+        .client_timeout(Duration::MAX)
+        .close_within(Duration::MAX)
+        .service_every(Duration::MAX)
+        .threads(2);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let addr = server.local_addr().unwrap();
+    let client = connect(&addr);
+    assert!(server.handle_request().unwrap());
+    assert!(passes.try_recv().is_err(), "that is for serve_forever");
+    let second = while_serving(server, |addr, handle| {
+        let second = connect(addr);
+        passes.recv_timeout(LONG).unwrap();
+        handle.shutdown();
+        for client in [&client, &second] {
+            client.send_all(b"x").unwrap();
+            assert_eq!(read_all(client), b"x");
+        }
+        second
+    });
+    assert_eq!(read_all(&second), b"");
+}
+
+#[test]
+fn a_server_says_what_it_is() {
+    let (sender, go_on) = mpsc::channel::<()>();
+    let go_on = Mutex::new(go_on);
+    let handler = move |_: &mut Stream| Ok(go_on.lock().unwrap().recv().unwrap_or(()));
+    let mut server = TcpServer::builder().threads(2).bind(LOOPBACK, handler).unwrap();
+    let client = connect(&server.local_addr().unwrap());
+    assert_eq!(server.in_hand(), 0);
+    assert!(server.handle_request().unwrap());
+    assert_eq!(server.in_hand(), 1);
+    let said = format!("{server:?}");
+    assert!(said.contains("in_hand: 1") && said.contains("told_to_end: false"), "{said}");
+    server.shutdown_handle().shutdown();
+    let said = format!("{server:?}");
+    assert!(said.contains("told_to_end: true"), "{said}");
+    drop(sender);
+    server.serve_forever().unwrap();
+    assert_eq!(server.in_hand(), 0);
+    assert_eq!(read_all(&client), b"");
 }
 
 #[test]

@@ -146,6 +146,17 @@ fn what_is_alive_or_no_socket_is_not_replaced() {
 }
 
 #[test]
+fn a_name_without_a_file_is_never_stale() {
+    let handler = |_: &mut Stream| Ok(());
+    let first = UnixStreamServer::bind(UnixAddr::unnamed(), handler).unwrap();
+    let addr = first.local_addr().unwrap();
+    let second = UnixStreamServer::builder().replace_stale(true).bind(&addr, handler);
+    assert_eq!(second.unwrap_err().kind(), ErrorKind::AddrInUse);
+    drop(first);
+    UnixStreamServer::bind(&addr, handler).unwrap();
+}
+
+#[test]
 fn anothers_file_is_not_removed() {
     let folder = Folder::new("other");
     let path = folder.path_of(60);

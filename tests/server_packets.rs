@@ -2,14 +2,19 @@
 
 mod support;
 
+use std::fs;
 use std::io::ErrorKind;
 use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
 
-use readysock::server::{Datagram, Hooked, UdpServer, UnixDatagramServer};
-use readysock::{Type, UnixAddr};
+use nix::libc;
 
-use support::servers::{LOOPBACK, while_serving};
-use support::sockets::{LONG, udp, unix};
+use readysock::server::{Datagram, Hooked, Problem, UdpServer, UnixDatagramServer};
+use readysock::sockopt::{self, ip::RecvErr};
+use readysock::{Events, Type, UnixAddr};
+
+use support::servers::{Folder, LOOPBACK, while_serving};
+use support::sockets::{LONG, bind_to_the_last_byte, now, udp, unix};
 
 #[test]
 fn packets_of_every_length() {
@@ -52,7 +57,7 @@ fn a_reply_that_is_too_long_is_the_handlers_error() {
         assert_eq!(client.send_to(b"x", addr).unwrap(), 1);
         assert_eq!(client.recv(&mut [0; 10]).unwrap(), 5);
     });
-    assert_eq!(*problems.lock().unwrap(), [Some(nix::libc::EMSGSIZE)]);
+    assert_eq!(*problems.lock().unwrap(), [Some(libc::EMSGSIZE)]);
 }
 
 #[test]
@@ -89,15 +94,125 @@ fn a_sender_without_a_name_cannot_be_answered() {
     });
 }
 
+/// With IP_RECVERR the refusal of an earlier reply comes back, at whatever call is next. It is about one client.
 #[test]
-fn a_reply_to_somebody_gone_does_not_end_the_server() {
-    let server = UdpServer::bind(LOOPBACK, |packet: &mut Datagram| packet.reply(b"x")).unwrap();
-    while_serving(server, |addr, _| {
-        for _ in 0..3 {
-            assert_eq!(udp().send_to(b"gone before the answer", addr).unwrap(), 22);
+fn a_late_refusal_does_not_end_the_server() {
+    let problems = Mutex::new(Vec::new());
+    let handler = Hooked::new(|packet: &mut Datagram| packet.reply(b"x"))
+        .on_error(|problem: &Problem| problems.lock().unwrap().push(problem.to_string()));
+    let mut server = UdpServer::builder().timeout(LONG).bind(LOOPBACK, handler).unwrap();
+    sockopt::set(server.socket(), RecvErr, true).unwrap();
+    let addr = server.local_addr().unwrap();
+    for _ in 0..3 {
+        assert_eq!(udp().send_to(b"gone before the answer", &addr).unwrap(), 22);
+        assert!(server.handle_request().unwrap());
+        assert_ne!(now(server.socket(), Events::IN), Events::empty(), "the refusal is there");
+    }
+    let client = udp();
+    assert_eq!(client.send_to(b"here", &addr).unwrap(), 4);
+    assert!(server.handle_request().unwrap());
+    assert_eq!(client.recv(&mut [0; 10]).unwrap(), 1);
+    assert!(problems.lock().unwrap().is_empty(), "{problems:?}");
+}
+
+#[test]
+fn a_unix_packet_may_be_longer_than_any_over_ip() {
+    const LENGTH: usize = 100_000;
+    for (largest, taken) in [(None, 65535), (Some(LENGTH), LENGTH), (Some(0), 1)] {
+        let seen = Mutex::new(Vec::new());
+        let builder = UnixDatagramServer::builder().timeout(LONG);
+        let builder = match largest {
+            Some(largest) => builder.largest_packet(largest),
+            None => builder,
+        };
+        let mut server = builder
+            .bind(UnixAddr::unnamed(), |packet: &mut Datagram| {
+                seen.lock().unwrap().push((packet.bytes().to_vec(), packet.is_truncated()));
+                Ok(())
+            })
+            .unwrap();
+        let packet: Vec<u8> = (0..=u8::MAX).cycle().take(LENGTH).collect();
+        let addr = server.local_addr().unwrap();
+        assert_eq!(unix(Type::DGRAM).send_to(&packet, addr).unwrap(), LENGTH);
+        assert!(server.handle_request().unwrap());
+        assert_eq!(*seen.lock().unwrap(), [(packet[..taken].to_vec(), taken < LENGTH)]);
+    }
+}
+
+#[test]
+fn senders_at_paths_are_answered_up_to_the_last_byte() {
+    let folder = Folder::new("senders");
+    let handler = |packet: &mut Datagram| packet.reply(packet.bytes());
+    let builder = UnixDatagramServer::builder().timeout(LONG);
+    let mut server = builder.bind(UnixAddr::unnamed(), handler).unwrap();
+    let addr = server.local_addr().unwrap();
+    for len in [106, 107, 108] {
+        let (client, path) = (unix(Type::DGRAM), folder.path_of(len));
+        if len == 108 {
+            bind_to_the_last_byte(&client, &path);
+        } else {
+            client.bind(UnixAddr::from_pathname(&path).unwrap()).unwrap();
         }
-        let client = udp();
-        assert_eq!(client.send_to(b"here", addr).unwrap(), 4);
-        assert_eq!(client.recv(&mut [0; 10]).unwrap(), 1);
+        assert_eq!(client.send_to(b"here", &addr).unwrap(), 4);
+        assert!(server.handle_request().unwrap());
+        assert_eq!(client.recv(&mut [0; 10]).unwrap(), 4, "{len}");
+    }
+}
+
+#[test]
+fn a_unix_sender_that_is_gone_is_the_handlers_error() {
+    let folder = Folder::new("gone");
+    let path = folder.path("client");
+    let problems = Mutex::new(Vec::new());
+    let handler = Hooked::new(|packet: &mut Datagram| packet.reply(b"x"))
+        .on_error(|problem| problems.lock().unwrap().push(problem.error().unwrap().raw_os_error()));
+    let builder = UnixDatagramServer::builder().timeout(LONG);
+    let mut server = builder.bind(UnixAddr::unnamed(), handler).unwrap();
+    for removed in [false, true] {
+        let client = unix(Type::DGRAM);
+        client.bind(UnixAddr::from_pathname(&path).unwrap()).unwrap();
+        assert_eq!(client.send_to(b"x", server.local_addr().unwrap()).unwrap(), 1);
+        drop(client);
+        if removed {
+            fs::remove_file(&path).unwrap();
+        }
+        assert!(server.handle_request().unwrap());
+        let _ = fs::remove_file(&path);
+    }
+    let expected = [libc::ECONNREFUSED, libc::ENOENT];
+    assert_eq!(*problems.lock().unwrap(), expected.map(Some));
+}
+
+/// A receiver that does not read: the reply waits for it, and not for ever.
+#[test]
+fn a_reply_waits_for_a_full_queue() {
+    let (sender, full) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let handler = move |packet: &mut Datagram| {
+        // As many as fit, and then, at the last, the error.
+        let mut sent = 0;
+        let gave_up = loop {
+            let start = Instant::now();
+            match packet.reply(b"x") {
+                Ok(()) => sent += 1,
+                Err(error) => break (error.kind(), start.elapsed()),
+            }
+        };
+        sender.lock().unwrap().send((sent, gave_up)).unwrap();
+        // Now somebody reads, and there is room again.
+        packet.reply(b"last")
+    };
+    let server = UnixDatagramServer::bind(UnixAddr::unnamed(), handler).unwrap();
+    while_serving(server, |addr, _| {
+        let client = unix(Type::DGRAM);
+        client.bind(UnixAddr::unnamed()).unwrap();
+        assert_eq!(client.send_to(b"", addr).unwrap(), 0);
+        let (sent, (kind, waited)) = full.recv_timeout(LONG).unwrap();
+        assert_eq!(kind, ErrorKind::WouldBlock);
+        assert!(waited >= Duration::from_secs(1), "{waited:?}");
+        for _ in 0..sent {
+            assert_eq!(client.recv(&mut [0; 10]).unwrap(), 1);
+        }
+        assert_eq!(client.recv(&mut [0; 10]).unwrap(), 4);
     });
 }

@@ -2,18 +2,18 @@
 
 mod support;
 
-use std::io::{self, BufRead, ErrorKind, Write};
+use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use readysock::server::{ShutdownHandle, Stream, TcpServer};
+use readysock::server::{Hooked, Problem, ShutdownHandle, Stream, TcpServer, UnixStreamServer};
 use readysock::sockopt::{self, Linger, SoLinger};
-use readysock::{Addr, Events, Socket};
+use readysock::{Addr, Events, Socket, Type, UnixAddr};
 
 use support::servers::{LOOPBACK, connect, read_all, while_serving};
-use support::sockets::{LONG, SHORT, now, tcp};
+use support::sockets::{LONG, SHORT, now, tcp, unix};
 
 #[test]
 fn the_queue_is_answered_at_the_end() {
@@ -173,4 +173,127 @@ fn an_ipv4_client_on_a_dual_stack_server() {
     let port = only.local_addr().unwrap().as_internet().unwrap().port();
     let refused = tcp().connect((Ipv4Addr::LOCALHOST, port)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_long_answer_to_a_client_that_reads_late() {
+    const LENGTH: usize = 16 << 20;
+    let (sender, started) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let server = TcpServer::bind(LOOPBACK, move |stream: &mut Stream| {
+        // So much does not fit into the buffers of both ends: a write takes a part.
+        let part = stream.write(&vec![b'a'; LENGTH])?;
+        assert!(part < LENGTH, "{part}");
+        sender.lock().unwrap().send(()).unwrap();
+        stream.write_all(&vec![b'a'; LENGTH - part])
+    });
+    while_serving(server.unwrap(), |addr, _| {
+        let client = connect(addr);
+        started.recv_timeout(LONG).unwrap();
+        assert_eq!(read_all(&client).len(), LENGTH);
+    });
+}
+
+#[test]
+fn a_client_that_never_reads_holds_nobody_up_for_ever() {
+    let ended = Mutex::new(Vec::new());
+    let handler = |stream: &mut Stream| loop {
+        if let Err(error) = stream.write_all(&[b'a'; 1 << 16]) {
+            ended.lock().unwrap().push(error.kind());
+            return Err(error);
+        }
+    };
+    let builder = TcpServer::builder().client_timeout(SHORT).timeout(LONG);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let _silent = connect(&server.local_addr().unwrap());
+    assert!(server.handle_request().unwrap());
+    let builder = TcpServer::builder().close_within(SHORT);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    server.shutdown_handle().shutdown();
+    let _silent = connect(&server.local_addr().unwrap());
+    server.serve_forever().unwrap();
+    assert_eq!(*ended.lock().unwrap(), [ErrorKind::TimedOut, ErrorKind::ConnectionAborted]);
+}
+
+/// After the end was told the limits still are the ones that were set.
+#[test]
+fn work_in_hand_goes_on_within_its_own_limits() {
+    let ends_itself = |stream: &mut Stream| {
+        stream.shutdown_handle().shutdown();
+        stream.write_all(b"told\n")?;
+        let mut line = String::new();
+        stream.read_line(&mut line)?;
+        stream.write_all(line.as_bytes())
+    };
+    for close_within in [LONG, Duration::MAX] {
+        // The client comes to its end in time ...
+        for limit in [None, Some(LONG)] {
+            let builder = TcpServer::builder().close_within(close_within).client_timeout(limit);
+            while_serving(builder.bind(LOOPBACK, ends_itself).unwrap(), |addr, _| {
+                let client = connect(addr);
+                assert_eq!(client.recv(&mut [0; 5]).unwrap(), 5);
+                client.send_all(b"late\n").unwrap();
+                assert_eq!(read_all(&client), b"late\n");
+            });
+        }
+        // ... or takes longer than it may.
+        let problems = Mutex::new(Vec::new());
+        let handler = Hooked::new(ends_itself).on_error(|problem: &Problem| {
+            problems.lock().unwrap().push(problem.error().unwrap().kind());
+        });
+        let builder = TcpServer::builder().close_within(close_within).client_timeout(SHORT);
+        while_serving(builder.bind(LOOPBACK, handler).unwrap(), |addr, _| {
+            assert_eq!(read_all(&connect(addr)), b"told\n");
+        });
+        assert_eq!(*problems.lock().unwrap(), [ErrorKind::TimedOut]);
+    }
+}
+
+#[test]
+fn a_client_that_talks_on_is_not_listened_to_for_ever() {
+    let server = TcpServer::bind(LOOPBACK, |stream: &mut Stream| {
+        stream.read_exact(&mut [0])?;
+        stream.write_all(b"enough")
+    });
+    while_serving(server.unwrap(), |addr, _| {
+        // One that sends without end,
+        let talks = connect(addr);
+        while talks.send_all(&[b'q'; 1 << 16]).is_ok() {}
+        // one that has sent more than was read, and keeps still.
+        let keeps_still = connect(addr);
+        keeps_still.send_all(&[b'q'; 1 << 16]).unwrap();
+        // Both are left to themselves, so that the next has its turn.
+        let next = connect(addr);
+        next.send_all(b"q").unwrap();
+        assert_eq!(read_all(&next), b"enough");
+    });
+}
+
+#[test]
+fn nothing_is_read_into_nothing() {
+    let server = TcpServer::bind(LOOPBACK, |stream: &mut Stream| {
+        let (reader, writer) = stream.split();
+        // Neither asks the kernel: the client has sent nothing, and its end would be an error here.
+        assert_eq!(reader.get_mut().read(&mut [])? + writer.write(&[])?, 0);
+        writer.write_all(b"x")
+    });
+    while_serving(server.unwrap(), |addr, _| {
+        let client = connect(addr);
+        let mut byte = [0];
+        assert_eq!(client.recv(&mut byte).unwrap(), 1);
+    });
+}
+
+#[test]
+fn as_many_wait_as_the_backlog_says() {
+    let builder = UnixStreamServer::builder().backlog(3);
+    let server = builder.bind(UnixAddr::unnamed(), |_: &mut Stream| Ok(())).unwrap();
+    let addr = server.local_addr().unwrap();
+    let clients: Vec<Socket> = (0..5).map(|_| unix(Type::STREAM)).collect();
+    let connected: Vec<bool> = clients
+        .iter()
+        .map(|client| client.set_nonblocking(true).and_then(|()| client.connect(&addr)).is_ok())
+        .collect();
+    // Linux allows one more than was asked for.
+    assert_eq!(connected, [true, true, true, true, false]);
 }
