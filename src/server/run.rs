@@ -67,7 +67,8 @@ where
     /// # Errors
     ///
     /// Those after which it makes no sense to go on, as `EBADF`; and from the forking way that this process has other threads
-    /// ([`Unsupported`](ErrorKind::Unsupported)). Everything else is told to [`error`](Handler::error).
+    /// ([`Unsupported`](ErrorKind::Unsupported)). Everything else is told to [`error`](Handler::error): see
+    /// [`serve_forever`](Server::serve_forever).
     pub fn handle_request(&mut self) -> io::Result<bool> {
         self.way.check()?;
         let deadline = self.settings.timeout.map(|timeout| Instant::now().checked_add(timeout));
@@ -81,10 +82,19 @@ where
         }
     }
 
-    /// Serves until a [`ShutdownHandle`](super::ShutdownHandle) tells it to end; then answers who is in its queue, waits for the work in
-    /// hand as long as [`close_within`](super::Builder::close_within) says, and returns.
+    /// Serves until a [`ShutdownHandle`](super::ShutdownHandle) tells it to end; then answers who is in its queue, for to close the
+    /// listener would reset them, waits for the work in hand as long as [`close_within`](super::Builder::close_within) says, and returns.
     ///
-    /// Told before, it returns at once.
+    /// Told before, it does only the latter.
+    ///
+    /// # When something goes wrong
+    ///
+    /// - A client that was reset before it was taken, or a listener with nobody there after all: the next one, please.
+    /// - No descriptor, no memory (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`): the listener stays ready, and a loop that just
+    ///   tried again would spin. [`error`](Handler::error) is told, and a descriptor kept in reserve makes room for one client at a
+    ///   time. Where that does not help either, the server waits a little, at first 10 milliseconds and at most a second,
+    ///   and nobody in the queue is lost.
+    /// - No thread, no process (`EAGAIN`, `ENOMEM`): the same, and the client that was taken already is kept.
     ///
     /// # Errors
     ///
