@@ -24,7 +24,9 @@ use readysock::{Socket, Type, UnixAddr};
 
 use support::faults;
 use support::isolated::{self, Case};
-use support::servers::{Folder, LOOPBACK, beside, childless, connect, ended_well, read_all};
+use support::servers::{
+    Folder, LOOPBACK, beside, childless, connect, ended_well, ends_with, read_all,
+};
 use support::sockets::{SHORT, udp, unix};
 
 fn main() {
@@ -407,9 +409,7 @@ fn numbered(number: Pid, other: impl FnOnce()) -> nix::Result<()> {
     if Errno::result(result)? > 0 {
         return Ok(());
     }
-    let well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(other)).is_ok();
-    // SAFETY: it ends this process and touches nothing.
-    unsafe { libc::_exit(i32::from(!well)) }
+    ends_with(other)
 }
 
 /// A relative path is another file after the directory has changed.

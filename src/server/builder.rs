@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::Server;
 use super::handler::Handler;
-use super::problem::Problem;
 use super::processes::Processes;
 use super::shutdown::Ending;
 use super::threads::Threads;
@@ -232,7 +231,7 @@ impl<T: Transport, W: Way> Builder<T, W> {
         let ending = Arc::new(Ending::new(self.settings.close_within)?);
         let way = W::make(limit, self.working.detached)?;
         let endpoint = Endpoint::bind::<T>(&addr.into(), self.settings.clone(), &ending)?;
-        let handler = (W::hold(handler), work::tell::<T::Request, H> as fn(&H, &Problem));
-        Server::new(endpoint, handler, way, ending, self.settings)
+        let report = work::tell::<T::Request, H>;
+        Server::new(endpoint, W::hold(handler), report, way, ending, self.settings)
     }
 }

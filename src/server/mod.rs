@@ -185,7 +185,8 @@ impl<T: Transport, H: Handler<T::Request>> Server<T, H, InTurn> {
 impl<T: Transport, H, W: Way> Server<T, H, W> {
     fn new(
         endpoint: Endpoint,
-        (handler, report): (W::Held<H>, fn(&H, &Problem)),
+        handler: W::Held<H>,
+        report: fn(&H, &Problem),
         way: W,
         ending: Arc<Ending>,
         settings: Settings,

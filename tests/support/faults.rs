@@ -57,8 +57,6 @@ pub fn inject_while(script: Script, meanwhile: impl FnMut(c_long)) -> Option<Fau
     let (here, there) =
         socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC).unwrap();
     let answering = beside(|| {
-        // SAFETY: numbers only.
-        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
         answer(&received(&there), script, meanwhile);
     });
     let faults = Faults(answering);

@@ -9,6 +9,7 @@ use std::thread;
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
@@ -93,17 +94,23 @@ impl Drop for Folder {
     }
 }
 
-/// Runs `other` in a child of this process, which has one thread (see `isolated`). Status 0 if it comes to its end.
+/// Runs `other` in a child of this process, which has one thread (see `isolated`), and does not outlive it. Status 0 if it comes
+/// to its end.
 pub fn beside(other: impl FnOnce()) -> Pid {
     // SAFETY: the process of a case has one thread, until the case starts another.
     match unsafe { fork() }.unwrap() {
         ForkResult::Parent { child } => child,
-        ForkResult::Child => {
-            let well = catch_unwind(AssertUnwindSafe(other)).is_ok();
-            // SAFETY: it ends this process and touches nothing.
-            unsafe { libc::_exit(i32::from(!well)) }
-        }
+        ForkResult::Child => ends_with(other),
     }
+}
+
+/// The whole life of a child.
+pub fn ends_with(work: impl FnOnce()) -> ! {
+    // Where its parent fails, it would wait for somebody who is gone.
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).unwrap();
+    let well = catch_unwind(AssertUnwindSafe(work)).is_ok();
+    // SAFETY: it ends this process and touches nothing.
+    unsafe { libc::_exit(i32::from(!well)) }
 }
 
 #[track_caller]
