@@ -9,9 +9,9 @@ use std::thread;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork};
+use nix::unistd::{ForkResult, Pid, fork, getppid};
 
 use readysock::server::{Handler, Server, ShutdownHandle, Transport, Works};
 use readysock::{Addr, Socket, Type};
@@ -104,11 +104,15 @@ pub fn beside(other: impl FnOnce()) -> Pid {
     }
 }
 
-/// The whole life of a child.
+/// The whole life of a child. Where it fails, so does its parent.
 pub fn ends_with(work: impl FnOnce()) -> ! {
     // Where its parent fails, it would wait for somebody who is gone.
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).unwrap();
     let well = catch_unwind(AssertUnwindSafe(work)).is_ok();
+    if !well {
+        // It would serve for ever.
+        let _ = kill(getppid(), Signal::SIGTERM);
+    }
     // SAFETY: it ends this process and touches nothing.
     unsafe { libc::_exit(i32::from(!well)) }
 }
