@@ -4,10 +4,12 @@ mod support;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use readysock::server::{Datagram, Hooked, Stream, TcpServer, UdpServer, UnixStreamServer};
+use readysock::server::{
+    Datagram, Hooked, ShutdownHandle, Stream, TcpServer, UdpServer, UnixStreamServer,
+};
 use readysock::sockopt::{self, ReuseAddr, ReusePort};
 use readysock::{Addr, Socket, UnixAddr};
 
@@ -34,6 +36,34 @@ fn hooks_are_called() {
     });
     assert_eq!(*problems.lock().unwrap(), [format!("handle for {second}: no")]);
     assert!(passes.load(Ordering::SeqCst) >= 3, "{passes:?}");
+}
+
+/// Where a hook is not given, the handler's own is asked; where it is, only that one.
+#[test]
+fn hooks_around_a_handler_with_hooks() {
+    let inner = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let outer = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let count = |counter: &AtomicUsize| {
+        counter.fetch_add(1, Ordering::SeqCst);
+    };
+    let asked = |of: &(AtomicUsize, AtomicUsize, AtomicUsize)| {
+        [&of.0, &of.1, &of.2].map(|counter| counter.swap(0, Ordering::SeqCst) > 0)
+    };
+    let handler = || {
+        Hooked::new(|_: &mut Stream| Err(io::Error::other("no")))
+            .on_verify(|_: &Stream| inner.0.fetch_add(1, Ordering::SeqCst) == 0)
+            .on_error(|_| count(&inner.1))
+            .on_service(|| count(&inner.2))
+    };
+    let one = |addr: &Addr, _: &ShutdownHandle| assert_eq!(read_all(&connect(addr)), b"");
+    while_serving(TcpServer::bind(LOOPBACK, Hooked::new(handler())).unwrap(), one);
+    assert_eq!((asked(&inner), asked(&outer)), ([true; 3], [false; 3]));
+    let around = Hooked::new(handler())
+        .on_service(|| count(&outer.2))
+        .on_error(|_| count(&outer.1))
+        .on_verify(|_: &Stream| outer.0.fetch_add(1, Ordering::SeqCst) == 0);
+    while_serving(TcpServer::bind(LOOPBACK, around).unwrap(), one);
+    assert_eq!((asked(&inner), asked(&outer)), ([false; 3], [true; 3]));
 }
 
 #[test]
@@ -64,6 +94,19 @@ fn handle_request_says_whether_it_served() {
     assert!(!server.handle_request().unwrap());
     server.shutdown_handle().shutdown();
     assert!(!server.handle_request().unwrap());
+}
+
+#[test]
+fn a_refused_request_is_not_the_one_that_is_waited_for() {
+    let asked = AtomicUsize::new(0);
+    let handler = Hooked::new(|stream: &mut Stream| stream.write_all(b"x"))
+        .on_verify(|_: &Stream| asked.fetch_add(1, Ordering::SeqCst) > 0);
+    let mut server = TcpServer::builder().timeout(LONG).bind(LOOPBACK, handler).unwrap();
+    let addr = server.local_addr().unwrap();
+    let (refused, served) = (connect(&addr), connect(&addr));
+    assert!(server.handle_request().unwrap());
+    assert_eq!(read_all(&refused), b"");
+    assert_eq!(read_all(&served), b"x");
 }
 
 #[test]
@@ -127,6 +170,62 @@ fn threads_are_left_alone_when_detached() {
     });
     sender.send(()).unwrap();
     assert_eq!(read_all(&client), b"late");
+}
+
+/// Alone, but not for ever: what they read and write ends with the time of the server.
+#[test]
+fn detached_threads_are_cut_off_all_the_same() {
+    let (sender, ends) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let handler = move |stream: &mut Stream| {
+        let ended = stream.read_exact(&mut [0]).expect_err("nobody sends");
+        sender.lock().unwrap().send(ended.kind()).unwrap();
+        Ok(())
+    };
+    let builder = TcpServer::builder().close_within(SHORT).threads(2).detached(true);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let _client = connect(&server.local_addr().unwrap());
+    assert!(server.handle_request().unwrap());
+    assert_eq!(server.in_hand(), 0);
+    server.shutdown_handle().shutdown();
+    server.serve_forever().unwrap();
+    assert_eq!(ends.recv_timeout(LONG).unwrap(), ErrorKind::ConnectionAborted);
+}
+
+/// A thread that waits for its client behind the server's back is woken; one that waits for something else is left behind.
+#[test]
+fn what_is_cut_off_is_told() {
+    let (sender, go_on) = mpsc::channel::<()>();
+    let go_on = Mutex::new(go_on);
+    let problems = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&problems);
+    let (started, starts) = mpsc::channel();
+    let started = Mutex::new(started);
+    let handler = Hooked::new(move |stream: &mut Stream| {
+        let mut what = [0];
+        stream.read_exact(&mut what)?;
+        started.lock().unwrap().send(()).unwrap();
+        match what {
+            [b'r'] => assert_eq!(stream.socket().recv(&mut what)?, 0),
+            _ => drop(go_on.lock().unwrap().recv()),
+        }
+        Ok(())
+    })
+    .on_error(move |problem| told.lock().unwrap().push(problem.to_string()));
+    let builder = TcpServer::builder().close_within(SHORT).threads(2);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let clients = [b"r", b"c"].map(|what| {
+        let client = connect(&server.local_addr().unwrap());
+        client.send_all(what).unwrap();
+        assert!(server.handle_request().unwrap());
+        starts.recv_timeout(LONG).unwrap();
+        client
+    });
+    server.close();
+    assert_eq!(read_all(&clients[0]), b"");
+    let text = "close: 2 cut off when the time was over, of which 1 left behind";
+    assert_eq!(*problems.lock().unwrap(), [text]);
+    drop(sender);
 }
 
 #[test]

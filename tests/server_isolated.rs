@@ -20,14 +20,14 @@ use readysock::server::{
     Datagram, Hooked, Problem, ShutdownHandle, Step, Stream, TcpServer, UdpServer, UnixStreamServer,
 };
 use readysock::sockopt::{self, Linger, SoLinger};
-use readysock::{Socket, Type, UnixAddr};
+use readysock::{Addr, Socket, Type, UnixAddr};
 
 use support::faults;
 use support::isolated::{self, Case};
 use support::servers::{
     Folder, LOOPBACK, beside, childless, connect, ended_well, ends_with, read_all,
 };
-use support::sockets::{SHORT, udp, unix};
+use support::sockets::{SHORT, tcp, udp, unix};
 
 fn main() {
     const CASES: &[Case] = &[
@@ -40,10 +40,8 @@ fn main() {
         ("work_in_hand_ends_within_the_limit", work_in_hand_ends_within_the_limit),
         ("a_child_ends_the_server", a_child_ends_the_server),
         ("what_a_child_changes_is_its_own", what_a_child_changes_is_its_own),
-        (
-            "a_child_drops_and_says_nothing_of_its_parents",
-            a_child_drops_and_says_nothing_of_its_parents,
-        ),
+        ("a_child_that_outlives_its_server", a_child_that_outlives_its_server),
+        ("a_child_leaves_what_is_its_parents", a_child_leaves_what_is_its_parents),
         ("a_signal_handler_ends_the_server", a_signal_handler_ends_the_server),
         ("a_client_that_came_with_a_thread_is_kept", a_client_that_came_with_a_thread_is_kept),
         ("a_number_that_is_somebody_elses_by_now", a_number_that_is_somebody_elses_by_now),
@@ -112,7 +110,7 @@ fn a_panic_or_a_crash_ends_its_child_only() {
     let ends = ["ended with status 1", "was ended by SIGKILL", "ended with status 1"];
     assert_eq!(problems.len(), 3, "{problems:?}");
     for (problem, end) in problems.iter().zip(ends) {
-        assert!(problem.ends_with(end), "{problem}");
+        assert!(problem.starts_with("child: process ") && problem.ends_with(end), "{problem}");
     }
     assert!(childless());
 }
@@ -266,6 +264,35 @@ fn what_a_child_changes_is_its_own() {
     assert_eq!(count.get(), 0);
 }
 
+/// The server's process ends in the middle: nobody is let in where nobody accepts, and who was in is served to the end.
+fn a_child_that_outlives_its_server() {
+    let (where_it_is, tell) = nix::unistd::pipe().unwrap();
+    let server = beside(|| {
+        let echo = |stream: &mut Stream| {
+            let mut line = String::new();
+            stream.write_all(b"started")?;
+            stream.read_line(&mut line)?;
+            stream.write_all(line.as_bytes())
+        };
+        let mut server = TcpServer::builder().processes(2).bind(LOOPBACK, echo).unwrap();
+        let addr = server.local_addr().unwrap().to_string();
+        nix::unistd::write(&tell, addr.as_bytes()).unwrap();
+        assert!(server.handle_request().unwrap());
+        // No destructor, and no end of the work in hand.
+        std::mem::forget(server);
+    });
+    let mut addr = [0; 100];
+    let len = nix::unistd::read(&where_it_is, &mut addr).unwrap();
+    let addr: Addr = std::str::from_utf8(&addr[..len]).unwrap().parse().unwrap();
+    let client = connect(&addr);
+    (&client).read_exact(&mut [0; 7]).unwrap();
+    ended_well(server);
+    let refused = tcp().connect(&addr).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    client.send_all(b"still here\n").unwrap();
+    assert_eq!(read_all(&client), b"still here\n");
+}
+
 /// Says in a pipe that it is dropped.
 struct Dropped(OwnedFd);
 
@@ -276,7 +303,7 @@ impl Drop for Dropped {
 }
 
 /// The child has copies of the parent's values and of its unwritten output. They stay the parent's to drop and to write.
-fn a_child_drops_and_says_nothing_of_its_parents() {
+fn a_child_leaves_what_is_its_parents() {
     let (read, write) = nix::unistd::pipe().unwrap();
     let (said, stdout) = nix::unistd::pipe().unwrap();
     nix::unistd::dup2_stdout(&stdout).unwrap();

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Pid, Uid, geteuid, getppid, setresgid, setresuid};
@@ -110,6 +111,8 @@ struct Says {
 impl Says {
     fn new() -> (Says, OwnedFd) {
         let (read, write) = nix::unistd::pipe().unwrap();
+        // A pipe that is full does not hold up a server that spins.
+        fcntl(&write, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         (Says { problems: write, ends: OnceLock::new() }, read)
     }
 
@@ -119,7 +122,7 @@ impl Says {
         let what = error.raw_os_error().map(Errno::from_raw);
         let what = what.map_or_else(|| error.kind().to_string(), |errno| format!("{errno:?}"));
         let line = format!("{}{whose}: {what}\n", problem.step());
-        nix::unistd::write(&self.problems, line.as_bytes()).unwrap();
+        let _ = nix::unistd::write(&self.problems, line.as_bytes());
         if let Some(handle) = self.ends.get() {
             handle.shutdown();
         }
@@ -176,7 +179,8 @@ fn out_of_descriptors<T, W>(
     builder: Builder<T, W>,
     limit: impl FnOnce() -> u64,
     meanwhile: fn(&Addr, &[Socket]),
-) where
+) -> usize
+where
     T: Connections + Internet,
     W: Works<Stream, Says>,
 {
@@ -208,6 +212,7 @@ fn out_of_descriptors<T, W>(
     assert!(childless());
     let problems = lines(problems);
     assert!(problems.iter().all(|problem| problem == "accept: EMFILE"), "{problems:?}");
+    problems.len()
 }
 
 fn lift(process: Pid, resource: libc::__rlimit_resource_t, soft: u64, hard: u64) {
@@ -250,7 +255,8 @@ where
     T: Connections + Internet,
     W: Works<Stream, Says>,
 {
-    out_of_descriptors(
+    let start = Instant::now();
+    let told = out_of_descriptors(
         builder,
         || 3,
         |addr, clients| {
@@ -265,6 +271,9 @@ where
             assert!(poll(&mut [PollFd::of(&clients[0], Events::IN)], Duration::ZERO).unwrap() == 0);
         },
     );
+    // A pause of 10, 20, ... 640 ms after each look, and then of a second.
+    let most = 8 + start.elapsed().as_secs();
+    assert!(told as u64 <= most, "told {told} times, not {most}");
 }
 
 /// What a process has used so far: fields 14 and 15 of proc_pid_stat(5), in ticks.
@@ -378,7 +387,11 @@ where
     });
     let faults = faults::inject(script)?;
     match end {
-        End::Dropped => assert!(!server.handle_request().unwrap()),
+        End::Dropped => {
+            let start = Instant::now();
+            assert!(!server.handle_request().unwrap());
+            assert!(start.elapsed() >= SHORT, "its time, and not that of a pause");
+        }
         _ => server.serve_forever().unwrap(),
     }
     drop(server);
