@@ -477,7 +477,10 @@ where
     let builder = builder.close_within(Duration::ZERO);
     let mut server = builder.bind(LOOPBACK, says).unwrap();
     let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
-    let client = beside(|| over_tcp(&addr));
+    let client = beside(|| {
+        over_tcp(&addr);
+        handle.shutdown();
+    });
     let script: faults::Script = &[(&[libc::SYS_accept4], &[libc::EBADF, libc::EINVAL])];
     let Some(faults) = faults::inject(script) else {
         assert!(server.handle_request().unwrap());
