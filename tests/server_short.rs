@@ -24,7 +24,7 @@ use readysock::{Addr, Events, PollFd, Socket, Type, poll};
 use support::faults::{self, CLONE, THROUGH};
 use support::isolated::{self, Case};
 use support::servers::{LOOPBACK, beside, childless, connect, ended_well, read_all};
-use support::sockets::{LONG, SHORT, udp};
+use support::sockets::{LONG, SHORT, udp, wait};
 
 /// A case in each way of working, by its builder.
 macro_rules! in_each_way {
@@ -416,6 +416,7 @@ fn over_tcp(addr: &Addr) {
 fn over_udp(addr: &Addr) {
     let client = udp();
     assert_eq!(client.send_to(b"x", addr).unwrap(), 1);
+    wait(&client, Events::IN);
     let mut buffer = [0; 10];
     let (len, ..) = client.recv_from(&mut buffer).unwrap();
     assert_eq!(&buffer[..len], b"thanks");

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use readysock::server::{Hooked, Problem, ShutdownHandle, Stream, TcpServer, UnixStreamServer};
-use readysock::sockopt::{self, Linger, SoLinger};
-use readysock::{Addr, Events, Socket, Type, UnixAddr};
+use readysock::sockopt::{self, Linger, RcvBuf, SndBuf, SoLinger};
+use readysock::{Addr, Events, PollFd, Socket, Type, UnixAddr, poll};
 
 use support::servers::{LOOPBACK, connect, read_all, while_serving};
 use support::sockets::{LONG, SHORT, now, tcp, unix};
@@ -131,18 +131,26 @@ fn a_client_reset_before_accept_does_not_matter() {
     assert_eq!(read_all(&client), b"x");
 }
 
+/// The client has sent more than was read, and most of the answer is still on its way when the handler is done.
 #[test]
 fn an_answer_survives_a_client_that_still_sends() {
+    const LENGTH: usize = 100_000;
     let server = TcpServer::bind(LOOPBACK, |stream: &mut Stream| {
-        let mut first = [0];
-        stream.socket().recv(&mut first).map(drop)?;
-        stream.write_all(&[b'a'; 100_000])
+        // The whole answer fits on this side, so that the handler does not wait for the client.
+        sockopt::set(stream.socket(), SndBuf, 1 << 20)?;
+        stream.socket().recv(&mut [0]).map(drop)?;
+        stream.write_all(&[b'a'; LENGTH])
     });
     while_serving(server.unwrap(), |addr, _| {
-        let client = connect(addr);
-        client.send_all(&[b'q'; 200_000]).unwrap();
+        let client = Socket::new(addr.domain(), Type::STREAM, None).unwrap();
+        sockopt::set(&client, RcvBuf, 4096).unwrap();
+        client.connect(addr).unwrap();
+        client.send_all(&[b'q'; 20_000]).unwrap();
         client.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(read_all(&client).len(), 100_000);
+        // A reset would be here by now.
+        let reset = poll(&mut [PollFd::of(&client, Events::empty())], 2 * SHORT).unwrap();
+        assert_eq!(reset, 0);
+        assert_eq!(read_all(&client).len(), LENGTH);
     });
 }
 
@@ -258,7 +266,11 @@ fn a_client_that_talks_on_is_not_listened_to_for_ever() {
     while_serving(server.unwrap(), |addr, _| {
         // One that sends without end,
         let talks = connect(addr);
-        while talks.send_all(&[b'q'; 1 << 16]).is_ok() {}
+        let mut said = 0;
+        while talks.send_all(&[b'q'; 1 << 16]).is_ok() {
+            said += 1 << 16;
+        }
+        assert!(said < 64 << 20, "{said}: more than a MiB and the buffers of both ends");
         // one that has sent more than was read, and keeps still.
         let keeps_still = connect(addr);
         keeps_still.send_all(&[b'q'; 1 << 16]).unwrap();
