@@ -475,7 +475,6 @@ where
     W: Works<Stream, Says>,
 {
     let (says, problems) = Says::new();
-    let builder = builder.close_within(Duration::ZERO);
     let mut server = builder.bind(LOOPBACK, says).unwrap();
     let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
     let client = beside(|| {

@@ -14,13 +14,19 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getppid};
 
 use readysock::server::{Handler, Server, ShutdownHandle, Transport, Works};
+use readysock::sockopt::{self, RcvTimeo, SndTimeo};
 use readysock::{Addr, Socket, Type};
+
+use super::sockets::LONG;
 
 pub const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
+/// A client, whose reads and writes fail where a server leaves it alone.
 #[track_caller]
 pub fn connect(addr: &Addr) -> Socket {
     let socket = Socket::new(addr.domain(), Type::STREAM, None).unwrap();
+    sockopt::set(&socket, RcvTimeo, Some(LONG)).unwrap();
+    sockopt::set(&socket, SndTimeo, Some(LONG)).unwrap();
     socket.connect(addr).unwrap();
     socket
 }
