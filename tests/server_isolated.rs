@@ -58,11 +58,13 @@ fn processes_are_refused_beside_threads() {
     let thanks = |stream: &mut Stream| stream.write_all(b"thanks");
     let mut server = TcpServer::builder().processes(2).bind(LOOPBACK, thanks).unwrap();
     let client = connect(&server.local_addr().unwrap());
-    for result in [server.handle_request().map(drop), server.serve_forever()] {
-        let error = result.unwrap_err();
+    let refused = |result: io::Result<()>| {
+        let error = result.expect_err("with two threads");
         assert_eq!(error.kind(), io::ErrorKind::Unsupported);
         assert!(error.to_string().contains("2 threads"), "{error}");
-    }
+    };
+    refused(server.handle_request().map(drop));
+    refused(server.serve_forever());
     drop(sender);
     other.join().unwrap();
     // Joined is gone, also where the kernel lists it a moment longer.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::unistd::{Gid, Pid, Uid, geteuid, getppid, setresgid, setresuid};
 
 use readysock::server::{
@@ -177,7 +177,7 @@ fn has_news(pipe: &OwnedFd) -> bool {
 /// A server, and ten clients' sockets before anything is short.
 fn out_of_descriptors<T, W>(
     builder: Builder<T, W>,
-    limit: impl FnOnce() -> u64,
+    limit: impl FnOnce() -> rlim_t,
     meanwhile: fn(&Addr, &[Socket]),
 ) -> usize
 where
@@ -198,7 +198,7 @@ where
         meanwhile(&addr, &clients);
         assert!(has_news(&problems), "the hook");
         // Lifted for the server, too, which is the parent.
-        lift(getppid(), libc::RLIMIT_NOFILE, soft, hard);
+        lift(getppid(), Resource::RLIMIT_NOFILE, soft, hard);
         for client in &clients {
             assert_eq!(read_all(client), b"thanks");
         }
@@ -215,11 +215,11 @@ where
     problems.len()
 }
 
-fn lift(process: Pid, resource: libc::__rlimit_resource_t, soft: u64, hard: u64) {
+fn lift(process: Pid, resource: Resource, soft: rlim_t, hard: rlim_t) {
     let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
     // SAFETY: the kernel reads one limit, and writes none where the last pointer is null.
     let result = unsafe {
-        libc::prlimit(process.as_raw(), resource, &raw const limit, std::ptr::null_mut())
+        libc::prlimit(process.as_raw(), resource as _, &raw const limit, std::ptr::null_mut())
     };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
@@ -237,7 +237,7 @@ where
         while fillers.last().is_none_or(|filler: &Socket| filler.as_raw_fd() < LIMIT) {
             fillers.push(udp());
         }
-        u64::try_from(LIMIT).unwrap()
+        rlim_t::try_from(LIMIT).unwrap()
     };
     out_of_descriptors(builder, fill, |addr, clients| {
         for client in clients {
@@ -344,7 +344,7 @@ where
     let client = beside(|| {
         let client = connect(&addr);
         assert!(has_news(&problems));
-        lift(getppid(), libc::RLIMIT_NPROC, soft, hard);
+        lift(getppid(), Resource::RLIMIT_NPROC, soft, hard);
         assert_eq!(read_all(&client), b"thanks");
         handle.shutdown();
     });
