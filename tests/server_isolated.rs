@@ -5,7 +5,8 @@ mod support;
 use std::cell::RefCell;
 use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -304,12 +305,23 @@ impl Drop for Dropped {
     }
 }
 
-/// The child has copies of the parent's values and of its unwritten output. They stay the parent's to drop and to write.
+/// Where `at_exit` says that it runs; below 0, it keeps still.
+static AT_EXIT: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn at_exit() {
+    // SAFETY: one byte, which is there; a number that is no descriptor is refused.
+    unsafe { libc::write(AT_EXIT.load(Ordering::SeqCst), b"e".as_ptr().cast(), 1) };
+}
+
+/// The child has copies of the parent's values, of what it does at exit and of its unwritten output. They stay the parent's.
 fn a_child_leaves_what_is_its_parents() {
     let (read, write) = nix::unistd::pipe().unwrap();
     let (said, stdout) = nix::unistd::pipe().unwrap();
     nix::unistd::dup2_stdout(&stdout).unwrap();
     drop(stdout);
+    AT_EXIT.store(write.as_raw_fd(), Ordering::SeqCst);
+    // SAFETY: the function touches nothing but a static.
+    assert_eq!(unsafe { libc::atexit(at_exit) }, 0);
     let of_the_handler = Dropped(write.try_clone().unwrap());
     let of_the_caller = Dropped(write);
     let handler = move |stream: &mut Stream| {
@@ -328,6 +340,7 @@ fn a_child_leaves_what_is_its_parents() {
         assert_eq!(read_all(&client), b"thanks");
     }
     server.close();
+    AT_EXIT.store(-1, Ordering::SeqCst);
     drop(of_the_caller);
     assert!(childless());
     let mut dropped = String::new();
