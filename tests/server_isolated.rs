@@ -21,14 +21,13 @@ use readysock::server::{
     Datagram, Hooked, Problem, ShutdownHandle, Step, Stream, TcpServer, UdpServer, UnixStreamServer,
 };
 use readysock::sockopt::{self, Linger, SoLinger};
-use readysock::{Addr, Socket, Type, UnixAddr};
+use readysock::{Addr, Socket, UnixAddr};
 
-use support::faults;
 use support::isolated::{self, Case};
 use support::servers::{
     Folder, LOOPBACK, beside, childless, connect, ended_well, ends_with, read_all,
 };
-use support::sockets::{SHORT, tcp, udp, unix};
+use support::sockets::{SHORT, tcp, udp};
 
 fn main() {
     const CASES: &[Case] = &[
@@ -47,7 +46,6 @@ fn main() {
         ("a_client_that_came_with_a_thread_is_kept", a_client_that_came_with_a_thread_is_kept),
         ("a_number_that_is_somebody_elses_by_now", a_number_that_is_somebody_elses_by_now),
         ("a_file_is_removed_where_it_was_made", a_file_is_removed_where_it_was_made),
-        ("a_file_that_is_replaced_meanwhile_is_left", a_file_that_is_replaced_meanwhile_is_left),
         ("a_client_that_has_gone_raises_no_signal", a_client_that_has_gone_raises_no_signal),
     ];
     isolated::main(CASES);
@@ -464,30 +462,6 @@ fn a_file_is_removed_where_it_was_made() {
     std::env::set_current_dir("/").unwrap();
     drop(server);
     assert!(folder.is_empty());
-}
-
-/// Between the question whether somebody answers and the removal another server takes the place.
-fn a_file_that_is_replaced_meanwhile_is_left() {
-    let folder = Folder::new("meanwhile");
-    let path = folder.path("socket");
-    let addr = UnixAddr::from_pathname(&path).unwrap();
-    unix(Type::STREAM).bind(&addr).unwrap();
-    let mut other = None;
-    let refused: faults::Script = &[(&[libc::SYS_connect], &[libc::ECONNREFUSED])];
-    let faults = faults::inject_while(refused, |_| {
-        std::fs::remove_file(&path).unwrap();
-        let socket = unix(Type::STREAM);
-        socket.bind(&addr).unwrap();
-        socket.listen(1).unwrap();
-        other = Some(socket);
-    });
-    if faults.is_none() {
-        return;
-    }
-    let builder = UnixStreamServer::builder().replace_stale(true);
-    let error = builder.bind(&addr, |_: &mut Stream| Ok(())).unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(libc::EADDRINUSE));
-    unix(Type::STREAM).connect(&addr).expect("the other one");
 }
 
 /// SIGPIPE, which would end the process: Rust programs ignore it from their start, but not each program starts in Rust.

@@ -7,6 +7,7 @@ pub mod isolated;
 pub mod netns;
 pub mod options;
 pub mod process;
+pub mod says;
 pub mod servers;
 pub mod sockets;
 pub mod waits;

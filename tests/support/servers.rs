@@ -132,3 +132,15 @@ pub fn ended_well(child: Pid) {
 pub fn childless() -> bool {
     matches!(waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)), Err(Errno::ECHILD))
 }
+
+/// A case in each way of working, by its TCP builder.
+#[macro_export]
+macro_rules! in_each_way {
+    ($case:ident) => {
+        [
+            || $case(TcpServer::builder().in_turn()),
+            || $case(TcpServer::builder().threads(4)),
+            || $case(TcpServer::builder().processes(4)),
+        ]
+    };
+}

@@ -37,6 +37,7 @@ const GROUPS: [Group; 7] = [
         tests: &[
             "--doc",
             "--test=server",
+            "--test=server_faults",
             "--test=server_files",
             "--test=server_isolated",
             "--test=server_matrix",
