@@ -89,7 +89,6 @@
 //! | `disable_nagle_algorithm` | an option of [`Stream::socket`] |
 //! | `handle_error`, which prints | [`Handler::error`], which does not |
 
-mod accept;
 mod builder;
 mod datagram;
 mod handler;
@@ -108,11 +107,11 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use self::accept::Reserve;
 use self::builder::Settings;
 use self::run::Pause;
 use self::shutdown::Ending;
 use self::transport::Endpoint;
+use crate::accept::Reserve;
 use crate::addr::Addr;
 use crate::socket::Socket;
 
