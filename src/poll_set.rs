@@ -74,6 +74,9 @@ pub struct PollSet<S> {
     cursor: usize,
 }
 
+/// What the kernel reports whatever is asked for.
+const UNASKED: Events = Events::ERR.union(Events::HUP).union(Events::NVAL);
+
 /// The name of a source in a [`PollSet`]: valid as long as the source is there, and for no other after it.
 ///
 /// It is meant for the set that made it; another set may take it for one of its own.
@@ -205,7 +208,7 @@ impl<S> PollSet<S> {
     pub fn set_events(&mut self, key: Key, events: Events) -> bool {
         let Some(entry) = self.entry(key) else { return false };
         entry.events = events;
-        entry.pending &= events | Events::ERR | Events::HUP | Events::NVAL;
+        entry.pending &= events | UNASKED;
         true
     }
 
