@@ -26,6 +26,8 @@ enum Op {
     Clear(u8),
     Renew(u8),
     Clone(u8, u8),
+    /// Sets of other lengths for the next question.
+    Swap(u8, u8),
     /// From the front where the bit is set, otherwise from the back.
     Take(u8, u64),
     Select(Form),
@@ -34,9 +36,9 @@ enum Op {
 #[derive(Arbitrary, Debug)]
 enum Form {
     Plain,
-    Kept,
     Once,
     Masked,
+    Kept,
 }
 
 /// Every number up to here is a descriptor: some words beyond C's 1024, and beyond a second doubling.
@@ -226,8 +228,16 @@ fuzz_target!(|ops: Vec<Op>| {
                 models[which(to)] = models[which(from)].clone();
                 assert_eq!(sets[which(to)], sets[which(from)]);
             }
+            Op::Swap(one, two) => {
+                sets.swap(which(one), which(two));
+                models.swap(which(one), which(two));
+            }
             Op::Take(at, ends) => take(&sets[which(at)], &models[which(at)], ends),
-            Op::Select(form) => ask(&form, &sets, &models, &mut kept),
+            Op::Select(form) => {
+                ask(&form, &sets, &models, &mut kept);
+                // Always, for what an earlier answer left behind must not matter.
+                ask(&Form::Kept, &sets, &models, &mut kept);
+            }
         }
     }
 });
