@@ -138,9 +138,10 @@ struct World {
 }
 
 impl World {
-    /// One of the keys, mostly a late one, and the number of its model.
+    /// One of the keys, for small choices a late one, and the number of its model.
     fn choose(&self, choice: u8) -> Option<(Key, usize)> {
-        let number = self.keys.len().checked_sub(1 + usize::from(choice))?;
+        let back = usize::from(choice).checked_rem(self.keys.len())?;
+        let number = self.keys.len() - 1 - back;
         Some((self.keys[number], number))
     }
 

@@ -41,7 +41,7 @@ struct Group {
     tests: &'static [&'static str],
 }
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 8] = [
     Group { name: "byte_order", files: &["src/byte_order.rs"], tests: &["--test=byte_order"] },
     Group {
         name: "select",
@@ -65,7 +65,7 @@ const GROUPS: [Group; 7] = [
     },
     Group {
         name: "poll",
-        files: &["src/poll.rs", "src/poll_set.rs", "src/sys/poll.rs"],
+        files: &["src/poll.rs", "src/poll_set.rs", "src/slab.rs", "src/sys/poll.rs"],
         tests: &[
             "--test=limits",
             "--test=no_heap",
@@ -123,6 +123,17 @@ const GROUPS: [Group; 7] = [
         name: "server",
         files: &["src/server/*.rs", "src/sys/process.rs"],
         tests: &["--test=server", "--test=server_isolated", "--test=server_matrix"],
+    },
+    Group {
+        name: "reactor",
+        files: &[
+            "src/accept.rs",
+            "src/epoll.rs",
+            "src/reactor/*.rs",
+            "src/sys/epoll.rs",
+            "src/sys/signal.rs",
+        ],
+        tests: &["--lib", "--test=epoll", "--test=reactor*"],
     },
 ];
 
