@@ -108,6 +108,7 @@ const GROUPS: [Group; 8] = [
             "--lib",
             "--test=contract",
             "--test=sockopt",
+            "--test=sockopt_answers",
             "--test=sockopt_behaviour",
             "--test=sockopt_datagrams",
             "--test=sockopt_gate",
