@@ -159,6 +159,22 @@ fn a_number_below_zero_is_no_size_and_no_time() {
 }
 
 #[test]
+fn a_rate_is_an_int_or_a_long_and_none_where_all_bits_are_set() {
+    let rate = |bytes: &[u8]| of(bytes, |socket| sockopt::get(socket, sockopt::MaxPacingRate));
+    assert_eq!(rate(&7_u32.to_ne_bytes()).unwrap(), Some(7));
+    assert_eq!(rate(&u32::MAX.to_ne_bytes()).unwrap(), None);
+    assert_unexpected(rate(&[0; 3]));
+    #[cfg(target_pointer_width = "64")]
+    {
+        assert_eq!(rate(&7_u64.to_ne_bytes()).unwrap(), Some(7));
+        let wide = u64::from(u32::MAX);
+        assert_eq!(rate(&wide.to_ne_bytes()).unwrap(), Some(wide));
+        assert_eq!(rate(&u64::MAX.to_ne_bytes()).unwrap(), None);
+        assert_unexpected(rate(&[0; 5]));
+    }
+}
+
+#[test]
 fn more_than_a_byte_is_no_field_of_a_header() {
     for number in [-1, 256, c_int::MAX] {
         assert_unexpected(of_int(number, |socket| sockopt::get(socket, sockopt::ip::Ttl)));
