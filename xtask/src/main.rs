@@ -5,11 +5,13 @@ mod bench;
 mod ci;
 mod cross;
 mod debian;
+mod fuzz;
 mod mutants;
 mod readme;
 mod sanitize;
 mod steps;
 mod suite;
+mod tools;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,6 +35,7 @@ enum Chore {
     /// Run a 32-bit program as on Linux before 5.1: without the system calls with 64-bit times
     #[command(name = "before-5.1", hide = true)]
     Before51(before_5_1::Arguments),
+    Fuzz(fuzz::Arguments),
     Mutants(mutants::Arguments),
     Sanitize(sanitize::Arguments),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Chore::Ci(arguments) => ci::run(&arguments, root()),
         Chore::Cross(arguments) => cross::run(&arguments, root()),
         Chore::Before51(arguments) => before_5_1::run(&arguments),
+        Chore::Fuzz(arguments) => fuzz::run(&arguments, root()),
         Chore::Mutants(arguments) => mutants::run(&arguments, root()),
         Chore::Sanitize(arguments) => sanitize::run(&arguments, root()),
     };
