@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::{env, fs, process};
 
 use crate::bench;
+use crate::book;
 use crate::readme;
 use crate::steps::{self, Outcome, Step, target};
 
@@ -51,6 +52,7 @@ fn all(root: &Path) -> Result<Vec<Step>, Box<dyn Error>> {
     steps.push(cargo("options read the same in other crates", &options));
     steps.push(bench::step(root));
     steps.push(error_codes(root));
+    steps.extend(book::steps(root));
     let docs = ["doc", "--no-deps", "--workspace"];
     steps.push(Step::cargo("docs", root, &docs, &[("RUSTDOCFLAGS", "-D warnings")]));
     steps.push(package(root));
