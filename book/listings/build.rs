@@ -31,7 +31,7 @@ fn main() {
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
             .collect();
-        writeln!(modules, "#[path = {:?}]\nmod {name};", file.display().to_string())
+        writeln!(modules, "#[path = {:?}]\nmod page_{name};", file.display().to_string())
             .expect("memory");
     }
     fs::write(out.join("modules.rs"), modules).expect("a file of the build's own");
