@@ -99,7 +99,7 @@ export async function search(page, { word, page: wanted }) {
     await bar.pressSequentially(word);
     const results = page.locator('#mdbook-searchresults a, #searchresults a');
     try {
-        await results.first().waitFor({ state: 'visible', timeout: 10000 });
+        await results.first().waitFor({ state: 'visible' });
     } catch {
         return [`the search does not find ${word}`];
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use readysock_bindery::{Problem, check};
 
 /// A workspace with a book of one page, in which nothing is wrong.
-const FILES: [(&str, &str); 20] = [
+const FILES: [(&str, &str); 21] = [
     (
         "Cargo.toml",
         "[package]\nname = \"x\"\n\n[[example]]\nname = \"alpha\"\npath = \"examples/c/alpha.rs\"\n",
@@ -23,6 +23,7 @@ const FILES: [(&str, &str); 20] = [
     ("book/figures/f.svg", "<svg viewBox=\"0 0 1 1\"><title>T</title><desc>D</desc></svg>\n"),
     ("book/figures/plots/p.svg", ""),
     ("book/plots/p.csv", "# title: T\n# desc: D\n# x: a\n# y: b\nx,y\n1,2\n2,3\n"),
+    ("book/theme/trace-steps.js", ""),
     ("book/transcripts/t.run", "s $ cargo run --example alpha\ns =\n"),
     ("book/transcripts/t.txt", "s $ cargo run --example alpha\ns | <one>\ns = 0\n"),
     ("book/traces/r.run", "s $ cargo run --example alpha\ns =\ntrace s: bind\n"),
@@ -178,6 +179,20 @@ fn each_fault_is_found_with_its_line() {
             "c/f:",
             "book/src/a.md:30",
             "there is no book/exercises/src/c/f/solution.rs",
+        ),
+        (
+            chapter,
+            "{{trace r}}",
+            "{{trace r as x-y}}",
+            "book/src/a.md:11",
+            "there is no theme/x-y.js",
+        ),
+        (
+            chapter,
+            "{{trace r}}",
+            "{{trace r from q}}",
+            "book/src/a.md:11",
+            "no line of the trace has \"q\"",
         ),
         // Lines in braces that are none, or fail in silence.
         (chapter, "{{figure f}}", "{{fgure f}}", "book/src/a.md:15", "there is no {{fgure}}"),

@@ -147,6 +147,8 @@ pub(crate) fn steps(root: &Path) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
