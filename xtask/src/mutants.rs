@@ -30,11 +30,33 @@ struct Group {
     tests: &'static [&'static str],
 }
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 8] = [
+    Group {
+        name: "reactor",
+        files: &[
+            "src/accept.rs",
+            "src/epoll.rs",
+            "src/reactor/*.rs",
+            "src/slab.rs",
+            "src/sys/epoll.rs",
+            "src/sys/signal.rs",
+        ],
+        tests: &["--lib", "--test=epoll", "--test=reactor*"],
+    },
     Group {
         name: "server",
         files: &["src/server/*.rs", "src/sys/process.rs"],
-        tests: &["--doc", "--test=server", "--test=server_isolated", "--test=server_matrix"],
+        tests: &[
+            "--doc",
+            "--test=server",
+            "--test=server_files",
+            "--test=server_isolated",
+            "--test=server_matrix",
+            "--test=server_packets",
+            "--test=server_panics",
+            "--test=server_short",
+            "--test=server_streams",
+        ],
     },
     Group {
         name: "byte_order",
