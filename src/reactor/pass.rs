@@ -39,16 +39,17 @@ impl Reactor {
 
     /// One pass: waits until something is ready or due, for this long at most, and does what is to do then.
     ///
-    /// For a loop of one's own, or to put this one into another. It takes no notice of [`stop`](Reactor::stop).
+    /// For a loop of one's own, or to put this one into another. `false` where such a loop is to end: [`stop`](Reactor::stop) was called since the
+    /// last pass or in this one.
     ///
     /// # Errors
     ///
     /// As [`run`](Reactor::run).
-    pub fn run_once(&mut self, timeout: impl Into<Timeout>) -> io::Result<()> {
+    pub fn run_once(&mut self, timeout: impl Into<Timeout>) -> io::Result<bool> {
         self.enter()?;
         let result = self.pass(timeout.into().fixed());
         self.running = false;
-        result
+        result.map(|()| !self.shared.stop.swap(false, Ordering::AcqRel))
     }
 
     fn enter(&mut self) -> io::Result<()> {
