@@ -126,6 +126,16 @@ impl Connection {
         events
     }
 
+    /// Whether it is to be watched for `IN`, and nothing is due for it: the short answer to [`interest`](Connection::interest),
+    /// [`is_due`](Connection::is_due) and [`begins_to_drain`](Connection::begins_to_drain), for nearly all connections at nearly all times.
+    #[inline]
+    pub(super) fn only_reads(&self) -> bool {
+        self.phase == Phase::Open
+            && self.lost.is_none()
+            && self.queue.is_none()
+            && !(self.read_paused | self.read_closed | self.told_full | self.resumed)
+    }
+
     #[inline]
     pub(super) fn queued(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.len())

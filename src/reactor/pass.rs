@@ -249,6 +249,18 @@ impl Reactor {
     #[inline]
     pub(super) fn settle(&mut self, key: Key) {
         let Some(source) = self.sources.get_mut(key) else { return };
+        // Mostly there is nothing to do: this is asked for each message.
+        if let Kind::Connection(connection) = &source.kind {
+            if source.armed == Events::IN && connection.only_reads() {
+                return;
+            }
+        }
+        self.settle_changes(key);
+    }
+
+    #[inline(never)]
+    fn settle_changes(&mut self, key: Key) {
+        let Some(source) = self.sources.get_mut(key) else { return };
         if !source.dirty && source.interest() != source.armed {
             source.dirty = true;
             self.dirty.push(key);
