@@ -114,16 +114,24 @@ impl Connection {
     #[inline]
     pub(super) fn interest(&self) -> Events {
         let mut events = Events::empty();
-        if self.lost.is_none() {
-            let wanted = match self.phase {
-                Phase::New => false,
-                Phase::Open => !self.read_paused,
-                Phase::Closing | Phase::Draining => true,
-            };
-            events.set(Events::IN, wanted && !self.read_closed);
-            events.set(Events::OUT, self.queued() > 0);
-        }
+        events.set(Events::IN, self.wants_in());
+        events.set(Events::OUT, self.wants_out());
         events
+    }
+
+    #[inline]
+    pub(super) fn wants_in(&self) -> bool {
+        let wanted = match self.phase {
+            Phase::New => false,
+            Phase::Open => !self.read_paused,
+            Phase::Closing | Phase::Draining => true,
+        };
+        wanted && !self.read_closed && self.lost.is_none()
+    }
+
+    #[inline]
+    pub(super) fn wants_out(&self) -> bool {
+        self.queued() > 0 && self.lost.is_none()
     }
 
     /// Whether it is to be watched for `IN`, and nothing is due for it: the short answer to [`interest`](Connection::interest),
