@@ -48,7 +48,9 @@ fn main() {
         ("a_file_is_removed_where_it_was_made", a_file_is_removed_where_it_was_made),
         ("a_client_that_has_gone_raises_no_signal", a_client_that_has_gone_raises_no_signal),
     ];
-    isolated::main(CASES);
+    if support::forks() {
+        isolated::main(CASES);
+    }
 }
 
 fn processes_are_refused_beside_threads() {

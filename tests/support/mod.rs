@@ -26,6 +26,16 @@ pub fn emulated() -> bool {
     env::var_os(RUNNER).is_some() || env::var_os("READYSOCK_EMULATED").is_some()
 }
 
+/// Whether a server may fork here. False, and said, under qemu-user: that has a thread of its own in every process, and a
+/// server refuses to fork beside other threads.
+pub fn forks() -> bool {
+    let forks = env::var_os(RUNNER).is_none();
+    if !forks {
+        skipped("servers with processes: the emulator has a thread of its own in each process");
+    }
+    forks
+}
+
 /// As many cases of a property as asked for, or fewer where PROPTEST_CASES says that each is dear: it is
 /// otherwise a default only.
 pub fn cases(number: u32) -> u32 {
