@@ -66,10 +66,13 @@ pub struct PollSet<S> {
     indexes: Slab<usize>,
     /// The memory of the array for the kernel, empty between two waits.
     array: Vec<PollFd<'static>>,
-    /// What the last wait found, and how much of it `next_ready` has looked at.
-    found: Vec<(Key, Events)>,
+    /// What the last wait found, and how much of it `next_ready` has looked at. The index is that of the wait: entries move.
+    found: Vec<(Key, usize, Events)>,
     cursor: usize,
 }
+
+/// What the kernel reports whatever is asked for.
+const UNASKED: Events = Events::ERR.union(Events::HUP).union(Events::NVAL);
 
 struct Entry<S> {
     source: S,
@@ -171,7 +174,7 @@ impl<S> PollSet<S> {
     pub fn set_events(&mut self, key: Key, events: Events) -> bool {
         let Some(entry) = self.entry(key) else { return false };
         entry.events = events;
-        entry.pending &= events | Events::ERR | Events::HUP | Events::NVAL;
+        entry.pending &= events | UNASKED;
         true
     }
 
@@ -200,7 +203,7 @@ impl<S> PollSet<S> {
     /// A source that was removed, replaced or disabled since the wait does not come. This makes no system call and
     /// asks nothing of the sources.
     pub fn next_ready(&mut self) -> Option<(Key, Events)> {
-        while let Some(&(key, _)) = self.found.get(self.cursor) {
+        while let Some(&(key, ..)) = self.found.get(self.cursor) {
             self.cursor += 1;
             let events =
                 self.entry(key).map_or(Events::empty(), |entry| mem::take(&mut entry.pending));
@@ -274,14 +277,13 @@ impl<S: AsFd> PollSet<S> {
 
         let result = call(&mut array);
         let n = *result.as_ref().unwrap_or(&0);
-        let found = ready(&array, n).map(|(index, slot)| (entries[index].key, slot.revents()));
+        let found =
+            ready(&array, n).map(|(index, slot)| (entries[index].key, index, slot.revents()));
         self.found.extend(found);
         self.array = recycle(array);
 
-        for &(key, events) in &self.found {
-            if let Some(&index) = self.indexes.get(key) {
-                self.entries[index].pending = events;
-            }
+        for &(_, index, events) in &self.found {
+            self.entries[index].pending = events;
         }
         result
     }

@@ -70,6 +70,9 @@ fn in_turn_the_second_waits_and_with_threads_not() {
 
 #[test]
 fn each_client_gets_a_child() {
+    if !support::forks() {
+        return;
+    }
     let (server, client) = both_ends("fork_server", &["--clients", "5"]);
     assert_eq!(count(&server, "in a child of its own"), 5, "{server:#?}");
     assert_eq!(count(&client, THANKS), 5, "{client:#?}");
@@ -104,6 +107,9 @@ fn a_server_that_stays_ends_when_it_is_quiet_or_interrupted() {
 #[test]
 fn a_server_that_stays_serves() {
     for name in ["tcp_server", "fork_server"] {
+        if name == "fork_server" && !support::forks() {
+            continue;
+        }
         let mut server = Program::example(name, &["--listen", "127.0.0.1:0"]);
         let mut client = TcpStream::connect(server.listening()).unwrap();
         let mut answer = String::new();
@@ -126,6 +132,23 @@ fn a_server_that_stays_serves() {
     server.wait_for(|line| line == "received no name from unix:(unnamed)");
     server.interrupt().succeeded();
     std::fs::remove_dir(folder.unwrap()).unwrap();
+}
+
+/// The file of a server that was killed does not keep the next one from starting; one that is alive does.
+#[test]
+fn a_second_run_at_the_same_path() {
+    for name in ["unix_stream_server", "unix_datagram_server"] {
+        let (place, folder) = place(&format!("unix_again_{name}"));
+        let mut first = Program::example(name, &["--listen", &place]);
+        first.listening();
+        let problem = Program::example(name, &["--listen", &place]).end().failed(1);
+        assert!(problem.contains("in use"), "{problem}");
+        drop(first); // which kills it
+        let mut second = Program::example(name, &["--listen", &place]);
+        second.listening();
+        second.interrupt().succeeded();
+        std::fs::remove_dir(folder.unwrap()).expect("the server has removed its file");
+    }
 }
 
 #[test]

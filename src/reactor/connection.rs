@@ -123,16 +123,36 @@ impl Connection {
     #[inline]
     pub(super) fn interest(&self) -> Events {
         let mut events = Events::empty();
-        if self.lost.is_none() {
-            let wanted = match self.phase {
-                // Who held something back is told first that it goes on.
-                Phase::Open => self.made && !self.read_paused && !self.resumed,
-                Phase::Closing | Phase::Draining => true,
-            };
-            events.set(Events::IN, wanted && !self.read_closed);
-            events.set(Events::OUT, self.queued() > 0);
-        }
+        events.set(Events::IN, self.wants_in());
+        events.set(Events::OUT, self.wants_out());
         events
+    }
+
+    #[inline]
+    pub(super) fn wants_in(&self) -> bool {
+        let wanted = match self.phase {
+            // Who held something back is told first that it goes on.
+            Phase::Open => self.made && !self.read_paused && !self.resumed,
+            Phase::Closing | Phase::Draining => true,
+        };
+        wanted && !self.read_closed && self.lost.is_none()
+    }
+
+    #[inline]
+    pub(super) fn wants_out(&self) -> bool {
+        self.queued() > 0 && self.lost.is_none()
+    }
+
+    /// Whether it is to be watched for `IN`, and nothing is due for it: the short answer to [`interest`](Connection::interest),
+    /// [`is_due`](Connection::is_due) and [`begins_to_drain`](Connection::begins_to_drain), for nearly all connections at nearly all times.
+    #[inline]
+    pub(super) fn only_reads(&self) -> bool {
+        self.phase == Phase::Open
+            && self.made
+            && self.lost.is_none()
+            && self.queue.is_none()
+            && self.marks == Marks::Resumed
+            && !(self.read_paused | self.read_closed | self.resumed)
     }
 
     #[inline]

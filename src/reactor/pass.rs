@@ -44,13 +44,16 @@ impl Reactor {
 
     /// One pass: waits until something is ready or due, for this long at most, and does what is to do then.
     ///
-    /// For a loop of one's own, or to put this one into another. It takes no notice of [`stop`](Reactor::stop).
+    /// For a loop of one's own, or to put this one into another. `false` where such a loop is to end: [`stop`](Reactor::stop) was called since the
+    /// last pass or in this one.
     ///
     /// # Errors
     ///
     /// As [`run`](Reactor::run).
-    pub fn run_once(&mut self, timeout: impl Into<Timeout>) -> io::Result<()> {
-        self.enter()?.0.pass(timeout.into().fixed())
+    pub fn run_once(&mut self, timeout: impl Into<Timeout>) -> io::Result<bool> {
+        let running = self.enter()?;
+        running.0.pass(timeout.into().fixed())?;
+        Ok(!running.0.shared.stop.swap(false, Ordering::AcqRel))
     }
 
     fn enter(&mut self) -> io::Result<Running<'_>> {
@@ -137,26 +140,26 @@ impl Reactor {
 
     #[inline]
     fn connection_ready(&mut self, key: Key, events: Events) {
-        let Some(connection) = self.connection(key) else { return };
+        let Some(Source { kind: Kind::Connection(connection), .. }) = self.sources.get_mut(key)
+        else {
+            return;
+        };
         if events.contains(Events::NVAL) {
             connection.broken();
             return self.settle(key);
         }
         let ended = Events::ERR | Events::HUP;
         // What is wanted now: a callback before this one may have paused it.
-        if connection.interest().contains(Events::OUT) && events.intersects(Events::OUT | ended) {
+        if connection.wants_out() && events.intersects(Events::OUT | ended) {
             connection.flush();
         }
-        if connection.interest().contains(Events::IN) && events.intersects(Events::IN | ended) {
-            let mut buffer = mem::take(&mut self.buffer);
-            let read = match self.connection(key) {
-                Some(connection) => connection.read(&mut buffer, events),
-                None => Read::Nothing,
-            };
-            match read {
+        if connection.wants_in() && events.intersects(Events::IN | ended) {
+            match connection.read(&mut self.buffer, events) {
                 Read::Data(n) => {
+                    let buffer = mem::take(&mut self.buffer);
                     let data = buffer.get(..n).unwrap_or_default();
                     self.call(key, |protocol, transport| protocol.data_received(transport, data));
+                    self.buffer = buffer;
                 }
                 Read::Closed => {
                     self.call(key, |protocol, transport| protocol.read_closed(transport));
@@ -166,7 +169,6 @@ impl Reactor {
                 }
                 Read::Nothing => {}
             }
-            self.buffer = buffer;
         }
         self.settle(key);
     }
@@ -249,6 +251,18 @@ impl Reactor {
     /// After anything that may have changed what a source is to be watched for, or what is due for it.
     #[inline]
     pub(super) fn settle(&mut self, key: Key) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        // Mostly there is nothing to do: this is asked for each message.
+        if let Kind::Connection(connection) = &source.kind {
+            if source.armed == Events::IN && connection.only_reads() {
+                return;
+            }
+        }
+        self.settle_changes(key);
+    }
+
+    #[inline(never)]
+    fn settle_changes(&mut self, key: Key) {
         let Some(source) = self.sources.get_mut(key) else { return };
         if !source.dirty && source.interest() != source.armed {
             source.dirty = true;

@@ -168,16 +168,34 @@ pub fn run_from_a_callback_is_refused(backend: Backend) {
     it.passes(1);
 }
 
-/// `run_once` takes no notice of a stop, and leaves it for the run.
-pub fn one_pass_takes_no_notice_of_stop(backend: Backend) {
+/// For loops of one's own: a pass says whether there was a stop, before it or in it, and has taken it.
+pub fn one_pass_says_whether_to_go_on(backend: Backend) {
     let mut it = Loop::new(backend);
     let called = count();
     let calls = Rc::clone(&called);
-    it.stop();
     it.call_later(Duration::ZERO, move |_| add(&calls));
-    it.passes(3);
-    assert_eq!(called.get(), 1);
+    assert!(it.run_once(Duration::ZERO).unwrap());
+    it.stop();
+    let calls = Rc::clone(&called);
+    it.call_later(Duration::ZERO, move |_| add(&calls));
+    assert!(!it.run_once(Duration::ZERO).unwrap());
+    assert_eq!(called.get(), 2, "the pass was made all the same");
+    it.call_later(Duration::ZERO, Reactor::stop);
+    assert!(!it.run_once(Duration::ZERO).unwrap());
+    assert!(it.run_once(Duration::ZERO).unwrap());
+    // A stop that was taken so is not there for a run.
+    let calls = Rc::clone(&called);
+    it.call_later(Duration::from_millis(2), move |reactor| {
+        add(&calls);
+        reactor.stop();
+    });
     it.run().unwrap();
+    assert_eq!(called.get(), 3);
+    // From another thread, while it waits for something else.
+    let handle = it.handle();
+    let other = thread::spawn(move || handle.stop());
+    while it.run_once(crate::tools::LONG).unwrap() {}
+    other.join().unwrap();
 }
 
 /// From four threads at once: all of them, each thread's in order, and each by the reactor's own thread.
