@@ -120,7 +120,7 @@ fn the_loop_has_the_signatures_that_are_promised() {
     let _: fn(Backend) -> io::Result<Reactor> = Reactor::new;
     let _: [Backend; 3] = [Backend::Select, Backend::Poll, Backend::Epoll];
     let _: fn(&mut Reactor) -> io::Result<()> = Reactor::run;
-    let _: [fn(&mut Reactor, Timeout) -> io::Result<()>; 1] = [Reactor::run_once];
+    let _: [fn(&mut Reactor, Timeout) -> io::Result<bool>; 1] = [Reactor::run_once];
     let _: fn(&mut Reactor) = Reactor::stop;
     let _: fn(&Reactor) -> Handle = Reactor::handle;
     let _: fn(&mut Reactor, Duration, fn(&mut Reactor)) -> Timer = Reactor::call_later;

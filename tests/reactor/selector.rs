@@ -53,6 +53,13 @@ pub fn contract_1_what_is_ready_is_reported_as_long_as_it_is(backend: Backend) {
     assert!(it.set_events(key, Events::IN | Events::OUT) && it.set_events(key, Events::IN));
     it.passes(1);
     assert_eq!(told.take(), [Events::IN]);
+    // Many changes hold from the next wait on.
+    let all: Vec<_> = (0..5).map(|_| watch(&mut it, pair_with_data(), Events::empty())).collect();
+    for (key, _) in &all {
+        assert!(it.set_events(*key, Events::IN));
+    }
+    it.passes(1);
+    assert!(all.iter().all(|(_, told)| told.take() == [Events::IN]));
     // Urgent data.
     let (near, far) = tcp();
     let (_, told) = watch(&mut it, far, Events::PRI);
@@ -65,6 +72,14 @@ pub fn contract_1_what_is_ready_is_reported_as_long_as_it_is(backend: Backend) {
     it.set_events(key, Events::empty());
     it.until(|| !told.borrow().is_empty());
     assert_eq!(told.take(), [Events::PRI]);
+}
+
+/// The reading end of a pipe with something in it. The other end stays open as long as the case.
+fn pair_with_data() -> OwnedFd {
+    let (reader, writer) = pipe();
+    nix::unistd::write(&writer, b"x").unwrap();
+    std::mem::forget(writer);
+    reader
 }
 
 pub fn contract_2_what_is_set_to_nothing_is_not_watched(backend: Backend) {
