@@ -224,6 +224,25 @@ pub fn a_close_with_unread_input_loses_nothing(backend: Backend) {
     }
 }
 
+/// Both sides send before they read: who closed goes on reading, or neither would end.
+pub fn a_close_does_not_stop_reading(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let (peer, seen) = Peer::new();
+    let (key, mut far) = it.connection(peer);
+    let mut transport = it.transport(key).unwrap();
+    transport.write(&pattern(16 << 20));
+    assert!(transport.queued() > 0);
+    transport.close();
+    let other = thread::spawn(move || {
+        far.write_all(&pattern(16 << 20)).unwrap();
+        let (bytes, end) = read_all(&mut far);
+        assert!(bytes == pattern(16 << 20) && end.is_ok(), "{} bytes, {end:?}", bytes.len());
+    });
+    it.until(|| seen.borrow().lost.is_some());
+    other.join().unwrap();
+    assert_closed(&seen);
+}
+
 /// What the peer sends while the queue is still being flushed does not count against it.
 pub fn what_arrives_before_the_last_is_sent_does_not_cut_it_short(backend: Backend) {
     let mut it = Loop::new(backend);
