@@ -5,23 +5,23 @@ use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::cvt;
 
-/// What the handler writes to; -1 where there is nothing to write to. The one piece of global state of the crate: a handler
-/// has no other way to it.
-static TARGET: AtomicI32 = AtomicI32::new(NOBODY);
-const NOBODY: c_int = -1;
-/// Taken, and not ready yet.
-const CLAIMED: c_int = -2;
+/// What the handler writes to. Made for the first catcher and never closed: a handler that has begun in another thread may write to
+/// it when the last catcher is gone. With `TAKEN` it is the global state of the crate: a handler has no other way to anything.
+static TARGET: OnceLock<EventFd> = OnceLock::new();
+/// Whether there is a catcher.
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Catches some signals for as long as it lives. There is one at a time in a process.
 #[derive(Debug)]
 pub(crate) struct Catcher {
-    target: EventFd,
+    target: &'static EventFd,
     before: Vec<(c_int, Action)>,
 }
 
@@ -35,15 +35,21 @@ impl std::fmt::Debug for Action {
 
 impl Catcher {
     pub(crate) fn new(signals: &[c_int]) -> io::Result<Catcher> {
-        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        let target = EventFd::from_value_and_flags(0, flags)?;
-        if TARGET.compare_exchange(NOBODY, CLAIMED, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        if TAKEN.swap(true, Ordering::AcqRel) {
             let text = "signals are caught already in this process: remove that source first";
             return Err(io::Error::new(ErrorKind::AlreadyExists, text));
         }
+        let target = match target() {
+            Ok(target) => target,
+            Err(error) => {
+                TAKEN.store(false, Ordering::Release);
+                return Err(error);
+            }
+        };
         // From here on its drop undoes what was done.
         let mut catcher = Catcher { target, before: Vec::with_capacity(signals.len()) };
-        TARGET.store(catcher.target.as_raw_fd(), Ordering::Release);
+        // What came too late for the one before is not for this one.
+        catcher.take();
         for &signal in signals {
             catcher.before.push((signal, catch(signal)?));
         }
@@ -68,10 +74,17 @@ impl Drop for Catcher {
             // SAFETY: `action` is what sigaction wrote for this signal, so what it names is there as it was then; the old action is not asked for.
             let _ = cvt(unsafe { libc::sigaction(*signal, &raw const action.0, ptr::null_mut()) });
         }
-        // A handler that has begun in another thread may write to this number yet: into a closed descriptor, or, at worst, eight bytes to one that
-        // got its number in this moment. So the descriptor is closed only after the handlers are gone.
-        TARGET.store(NOBODY, Ordering::Release);
+        TAKEN.store(false, Ordering::Release);
     }
+}
+
+/// Only the holder of `TAKEN` asks, so nobody makes another one meanwhile.
+fn target() -> io::Result<&'static EventFd> {
+    if TARGET.get().is_none() {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let _ = TARGET.set(EventFd::from_value_and_flags(0, flags)?);
+    }
+    TARGET.get().ok_or_else(|| ErrorKind::NotFound.into())
 }
 
 fn catch(signal: c_int) -> io::Result<Action> {
@@ -89,16 +102,14 @@ fn catch(signal: c_int) -> io::Result<Action> {
 
 /// An atomic load and write(2): both are safe in a signal handler. errno is the interrupted thread's, and stays.
 extern "C" fn handler(_: c_int) {
-    let target = TARGET.load(Ordering::Acquire);
-    if target >= 0 {
-        // SAFETY: the place of this thread's errno is there as long as the thread is.
-        let errno = unsafe { libc::__errno_location() };
-        // SAFETY: as above, and no other thread writes to it.
-        let before = unsafe { *errno };
-        let one = 1_u64;
-        // SAFETY: the kernel reads eight bytes, which `one` has. The descriptor is the Catcher's (see its drop).
-        unsafe { libc::write(target, ptr::from_ref(&one).cast(), size_of::<u64>()) };
-        // SAFETY: as above.
-        unsafe { *errno = before };
-    }
+    let Some(target) = TARGET.get() else { return };
+    // SAFETY: the place of this thread's errno is there as long as the thread is.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above, and no other thread writes to it.
+    let before = unsafe { *errno };
+    let one = 1_u64;
+    // SAFETY: the kernel reads eight bytes, which `one` has. The descriptor is never closed.
+    unsafe { libc::write(target.as_raw_fd(), ptr::from_ref(&one).cast(), size_of::<u64>()) };
+    // SAFETY: as above.
+    unsafe { *errno = before };
 }

@@ -123,7 +123,17 @@ const GROUPS: [Group; 8] = [
     Group {
         name: "server",
         files: &["src/server/*.rs", "src/sys/process.rs"],
-        tests: &["--test=server", "--test=server_isolated", "--test=server_matrix"],
+        tests: &[
+            "--test=server",
+            "--test=server_faults",
+            "--test=server_files",
+            "--test=server_isolated",
+            "--test=server_matrix",
+            "--test=server_packets",
+            "--test=server_panics",
+            "--test=server_short",
+            "--test=server_streams",
+        ],
     },
     Group {
         name: "reactor",
