@@ -222,7 +222,8 @@ struct Twice;
 
 impl Drop for Twice {
     fn drop(&mut self) {
-        panic!("in the value's drop");
+        // Without a text: whoever catches this can only let the value go, and a sanitizer would count it.
+        std::panic::panic_any(());
     }
 }
 
