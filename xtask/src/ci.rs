@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::{env, fs, process};
 
 use crate::bench;
+use crate::book;
 use crate::cross;
 use crate::fuzz;
 use crate::readme;
@@ -48,6 +49,8 @@ fn all(root: &Path) -> Result<Vec<Step>, Box<dyn Error>> {
         let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
         steps.push(cargo(&format!("readme: cargo {}", command.join(" ")), &arguments));
     }
+    // Before xtask's own tests, one of which wants the mdBook that is brought here.
+    steps.extend(book::steps(root));
     steps.push(cargo("xtask and the shape of the tree", &["test", "--package", "xtask"]));
     let same_work = ["test", "--package", "readysock-benches", "--test", "same_work"];
     steps.push(cargo("the benches do the same work", &same_work));

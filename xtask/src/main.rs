@@ -2,6 +2,7 @@
 
 mod before_5_1;
 mod bench;
+mod book;
 mod ci;
 mod cross;
 mod debian;
@@ -28,6 +29,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Chore {
     Bench(bench::Arguments),
+    Book(book::Arguments),
+    Browser(book::BrowserArguments),
     /// Run what a change must pass: the same here, before a merge, and on the CI machine
     Ci(ci::Arguments),
     /// Run the tests on other machines (32-bit, big-endian), with the oldest compiler that is supported
@@ -37,17 +40,24 @@ enum Chore {
     Before51(before_5_1::Arguments),
     Fuzz(fuzz::Arguments),
     Mutants(mutants::Arguments),
+    /// Draw the book's plots from their numbers
+    Plots,
+    Record(book::Record),
     Sanitize(sanitize::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Bench(arguments) => bench::run(&arguments, root()),
+        Chore::Book(arguments) => book::run(&arguments, root()),
+        Chore::Browser(arguments) => book::browser(&arguments, root()),
         Chore::Ci(arguments) => ci::run(&arguments, root()),
         Chore::Cross(arguments) => cross::run(&arguments, root()),
         Chore::Before51(arguments) => before_5_1::run(&arguments),
         Chore::Fuzz(arguments) => fuzz::run(&arguments, root()),
         Chore::Mutants(arguments) => mutants::run(&arguments, root()),
+        Chore::Plots => book::plots(root()),
+        Chore::Record(arguments) => book::record(&arguments, root()),
         Chore::Sanitize(arguments) => sanitize::run(&arguments, root()),
     };
     match done {

@@ -122,8 +122,9 @@ const GROUPS: [Group; 8] = [
     },
     Group {
         name: "server",
-        files: &["src/server/*.rs", "src/sys/process.rs"],
+        files: &["src/accept.rs", "src/server/*.rs", "src/sys/process.rs"],
         tests: &[
+            "--lib",
             "--test=server",
             "--test=server_faults",
             "--test=server_files",
@@ -137,13 +138,7 @@ const GROUPS: [Group; 8] = [
     },
     Group {
         name: "reactor",
-        files: &[
-            "src/accept.rs",
-            "src/epoll.rs",
-            "src/reactor/*.rs",
-            "src/sys/epoll.rs",
-            "src/sys/signal.rs",
-        ],
+        files: &["src/epoll.rs", "src/reactor/*.rs", "src/sys/epoll.rs", "src/sys/signal.rs"],
         tests: &["--lib", "--test=epoll", "--test=reactor*"],
     },
 ];

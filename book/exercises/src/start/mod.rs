@@ -1,0 +1,3 @@
+//! Exercises of the chapter `start`.
+
+exercises! { any_port read_a_line two_sockets }

@@ -1,0 +1,61 @@
+//! `cargo xtask browser`: every page of the book in a real browser.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::build;
+use crate::steps::{self, Outcome};
+
+const CHROMIUM: &str = "/usr/bin/chromium";
+const FILES: [&str; 2] = ["package.json", "package-lock.json"];
+
+/// Look at every page of the book in a real browser: links, themes, keyboard, accessibility
+#[derive(clap::Args, Default)]
+pub(crate) struct Arguments {
+    /// Keep a picture of every page, not only of the interactive figures, in target/book/pictures
+    #[arg(long)]
+    pictures: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
+    for (program, how) in [(CHROMIUM, "chromium"), ("node", "nodejs"), ("npm", "npm")] {
+        if Command::new(program).arg("--version").output().is_err() {
+            let missing = format!("{how} is missing: on Debian, `apt-get install {how}`");
+            // A reader's machine may lack it; CI's may not.
+            if env::var_os("CI").is_some() {
+                return Err(missing.into());
+            }
+            println!("skipped: {missing}");
+            return Ok(());
+        }
+    }
+    let site = build(root)?;
+    let tools = installed(root)?;
+    let pictures = steps::folder(root, "book/pictures")?;
+    let mut node = Command::new("node");
+    node.arg(root.join("book/browser/run.mjs")).arg(&site).arg(&tools).arg(&pictures).arg(CHROMIUM);
+    node.args(arguments.pictures.then_some("pictures"));
+    steps::run(&mut node)
+}
+
+/// playwright-core and axe-core, in the versions of the lock file, under target/.
+fn installed(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let folder = steps::folder(root, "tools/browser")?;
+    let mut changed = !folder.join("node_modules/.package-lock.json").exists();
+    for file in FILES {
+        let wanted = fs::read(root.join("book/browser").join(file))?;
+        if fs::read(folder.join(file)).ok().as_ref() != Some(&wanted) {
+            fs::write(folder.join(file), &wanted)?;
+            changed = true;
+        }
+    }
+    if changed {
+        println!("==> installing playwright-core and axe-core under target/tools/browser, once");
+        let npm = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+        steps::run(Command::new("npm").args(npm).current_dir(&folder))?;
+    }
+    Ok(folder)
+}
