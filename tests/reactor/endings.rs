@@ -265,6 +265,7 @@ pub fn what_arrives_before_the_last_is_sent_does_not_cut_it_short(backend: Backe
             Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
         }
         it.passes(1);
+        assert!(seen.borrow().lost.is_none(), "{seen:?}");
     }
     // The peer reads until the last is handed to the kernel, and its end is on its way with it.
     let mut received = 0;
@@ -274,6 +275,7 @@ pub fn what_arrives_before_the_last_is_sent_does_not_cut_it_short(backend: Backe
             received += n;
         }
         it.passes(1);
+        assert!(seen.borrow().lost.is_none(), "{seen:?}");
     }
     drop(there);
     // More than is read at once.
@@ -284,6 +286,7 @@ pub fn what_arrives_before_the_last_is_sent_does_not_cut_it_short(backend: Backe
             Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
         }
         it.passes(1);
+        assert!(seen.borrow().lost.is_none(), "{seen:?}");
     }
     far.set_nonblocking(false).unwrap();
     let reader = thread::spawn(move || read_all(&mut far));
