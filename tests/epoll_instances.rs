@@ -35,6 +35,7 @@ fn one_shot_is_one_after_a_new_instance() {
     assert!(epoll.set_flags(key, flags).unwrap());
     assert_eq!(epoll.wait(LONG).unwrap(), 1);
     assert!(epoll.set_flags(key, flags).unwrap());
+    assert_eq!(epoll.next_ready().map(|event| event.key()), Some(key));
     renew(&mut epoll);
     assert_eq!(take(&mut epoll, LONG), [(key, EpollFlags::IN)]);
     // Spent, and taken out: nothing of it is left.
@@ -127,6 +128,7 @@ fn a_source_that_lies_is_nobody_else_s_loss() {
     let duplicate = epoll.get(key).unwrap().stream.try_clone().unwrap();
     number.set(Some(victims_number));
     drop(epoll.remove(key).unwrap());
+    assert_eq!(take(&mut epoll, LONG), [(victim, EpollFlags::IN)]);
     write(&near);
     assert_eq!(take(&mut epoll, LONG), [(victim, EpollFlags::IN)]);
     assert_eq!(take(&mut epoll, LONG), [(victim, EpollFlags::IN)]);

@@ -190,6 +190,14 @@ fn without_pwait2() {
         assert_eq!(epoll.wait(time).unwrap(), 0);
         assert!(start.elapsed() >= time, "{time:?}: early");
     }
+    // It waits for less than a millisecond, too, and does not ask again and again.
+    let cpu =
+        || nix::time::clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap();
+    let before = cpu();
+    for _ in 0..50 {
+        assert_eq!(epoll.wait(Duration::from_micros(990)).unwrap(), 0);
+    }
+    assert!(cpu() - before < Duration::from_millis(25), "it spins: {:?}", cpu() - before);
     // Times that an int of milliseconds does not hold.
     for secs in [2_147_484, 4_294_968, 1 << 40, u64::MAX] {
         let start = Instant::now();
