@@ -12,10 +12,28 @@ use std::time::{Duration, Instant};
 use readysock::epoll::{Epoll, EpollFlags};
 use readysock::libc;
 use support::epoll::{NOW, Shifty, pair, read, take, write};
+use support::isolated::{self, Case};
 use support::sockets::LONG;
 
+// Each in a process of its own, which ends where a wait does not.
+fn main() {
+    const CASES: &[Case] = &[
+        ("one_shot_is_one_after_a_new_instance", one_shot_is_one_after_a_new_instance),
+        (
+            "a_registration_that_outlives_its_source_is_ended",
+            a_registration_that_outlives_its_source_is_ended,
+        ),
+        (
+            "an_event_of_nobody_is_not_reported_and_ends",
+            an_event_of_nobody_is_not_reported_and_ends,
+        ),
+        ("a_source_that_lies_is_nobody_else_s_loss", a_source_that_lies_is_nobody_else_s_loss),
+        ("a_new_instance_is_close_on_exec_too", a_new_instance_is_close_on_exec_too),
+    ];
+    isolated::main(CASES)
+}
+
 /// A new instance was needed: that one-shot has had its shot is not forgotten.
-#[test]
 fn one_shot_is_one_after_a_new_instance() {
     let mut epoll = Epoll::new().unwrap();
     let (near, far) = pair();
@@ -25,7 +43,7 @@ fn one_shot_is_one_after_a_new_instance() {
     let unspent = epoll.insert(unspent, flags).unwrap();
     write(&near);
     assert_eq!(take(&mut epoll, LONG), [(key, EpollFlags::IN)]);
-    renew(&mut epoll);
+    let _lives = renew(&mut epoll);
     assert_eq!(take(&mut epoll, NOW), []);
     write(&unspent_near);
     assert_eq!(take(&mut epoll, LONG), [(unspent, EpollFlags::IN)]);
@@ -35,18 +53,20 @@ fn one_shot_is_one_after_a_new_instance() {
     assert!(epoll.set_flags(key, flags).unwrap());
     assert_eq!(epoll.wait(LONG).unwrap(), 1);
     assert!(epoll.set_flags(key, flags).unwrap());
+    assert_eq!(read(epoll.get(key).unwrap()), 1);
     assert_eq!(epoll.next_ready().map(|event| event.key()), Some(key));
-    renew(&mut epoll);
+    let _lives = renew(&mut epoll);
+    write(&near);
     assert_eq!(take(&mut epoll, LONG), [(key, EpollFlags::IN)]);
     // Spent, and taken out: nothing of it is left.
-    renew(&mut epoll);
+    let _lives = renew(&mut epoll);
     let far = epoll.remove(key).unwrap();
     assert_eq!(read(&far), 1);
     assert_eq!(take(&mut epoll, NOW), []);
 }
 
-/// Leaves a registration behind that outlives its source.
-fn renew(epoll: &mut Epoll<UnixStream>) {
+/// Leaves a registration behind that outlives its source: as long as the duplicate lives that comes back.
+fn renew(epoll: &mut Epoll<UnixStream>) -> UnixStream {
     let before = epoll.as_fd().as_raw_fd();
     let (near, far) = pair();
     let duplicate = far.try_clone().unwrap();
@@ -63,10 +83,10 @@ fn renew(epoll: &mut Epoll<UnixStream>) {
     if left == 0 {
         assert_ne!(epoll.as_fd().as_raw_fd(), before, "a new instance");
     }
+    duplicate
 }
 
 /// The kernel watches the open file: a duplicate keeps it open, and its events would come for ever.
-#[test]
 fn a_registration_that_outlives_its_source_is_ended() {
     let mut epoll: Epoll<Shifty> = Epoll::new().unwrap();
     let (near, far) = pair();
@@ -91,13 +111,12 @@ fn a_registration_that_outlives_its_source_is_ended() {
 }
 
 /// The same, found out by its event.
-#[test]
 fn an_event_of_nobody_is_not_reported_and_ends() {
     let mut epoll = Epoll::new().unwrap();
     let (near, far) = pair();
     write(&near);
     let key = epoll.insert(far, EpollFlags::IN).unwrap();
-    renew(&mut epoll);
+    let _lives = renew(&mut epoll);
     assert_eq!(take(&mut epoll, LONG), [(key, EpollFlags::IN)]);
     assert_eq!(read(epoll.get(key).unwrap()), 1);
     let (time, start) = (Duration::from_millis(20), Instant::now());
@@ -105,7 +124,6 @@ fn an_event_of_nobody_is_not_reported_and_ends() {
     assert!(start.elapsed() >= time, "it ended the wait");
 }
 
-#[test]
 fn a_source_that_lies_is_nobody_else_s_loss() {
     let mut epoll = Epoll::new().unwrap();
     let ((near, far), (other_near, other)) = (pair(), pair());
@@ -150,10 +168,9 @@ fn a_source_that_lies_is_nobody_else_s_loss() {
     assert_eq!(take(&mut epoll, LONG), [(victim, EpollFlags::IN)]);
 }
 
-#[test]
 fn a_new_instance_is_close_on_exec_too() {
     let mut epoll = Epoll::new().unwrap();
-    renew(&mut epoll);
+    let _lives = renew(&mut epoll);
     let flags = nix::fcntl::fcntl(&epoll, nix::fcntl::FcntlArg::F_GETFD).unwrap();
     assert_eq!(flags, libc::FD_CLOEXEC);
 }
