@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::io::{self, ErrorKind};
 use std::mem;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -10,11 +11,21 @@ use std::time::{Duration, Instant};
 use super::connection::{DRAIN_TIME, Due, Read};
 use super::problem::text_of;
 use super::protocol::{Lost, Protocol};
+use super::selector::Selector;
 use super::source::{Kind, Source};
 use super::{Problem, Reactor, Transport};
 use crate::poll::Events;
 use crate::slab::Key;
 use crate::timeout::Timeout;
+
+/// It runs for as long as this is there, also where a source's `as_fd` panics, which ends the run.
+struct Running<'a>(&'a mut Reactor);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running = false;
+    }
+}
 
 impl Reactor {
     /// Runs until it is [stopped](Reactor::stop).
@@ -24,17 +35,11 @@ impl Reactor {
     /// - [`InvalidInput`](ErrorKind::InvalidInput): called from a callback, where it runs already.
     /// - The backend's, after which it makes no sense to go on: `ENOMEM`.
     pub fn run(&mut self) -> io::Result<()> {
-        self.enter()?;
-        let result = loop {
-            if self.shared.stop.swap(false, Ordering::AcqRel) {
-                break Ok(());
-            }
-            if let Err(error) = self.pass(Timeout::Never) {
-                break Err(error);
-            }
-        };
-        self.running = false;
-        result
+        let running = self.enter()?;
+        while !running.0.shared.stop.swap(false, Ordering::AcqRel) {
+            running.0.pass(Timeout::Never)?;
+        }
+        Ok(())
     }
 
     /// One pass: waits until something is ready or due, for this long at most, and does what is to do then.
@@ -46,19 +51,18 @@ impl Reactor {
     ///
     /// As [`run`](Reactor::run).
     pub fn run_once(&mut self, timeout: impl Into<Timeout>) -> io::Result<bool> {
-        self.enter()?;
-        let result = self.pass(timeout.into().fixed());
-        self.running = false;
-        result.map(|()| !self.shared.stop.swap(false, Ordering::AcqRel))
+        let running = self.enter()?;
+        running.0.pass(timeout.into().fixed())?;
+        Ok(!running.0.shared.stop.swap(false, Ordering::AcqRel))
     }
 
-    fn enter(&mut self) -> io::Result<()> {
+    fn enter(&mut self) -> io::Result<Running<'_>> {
         if self.running {
             let text = "the reactor runs already: return from the callback, and it goes on";
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
         self.running = true;
-        Ok(())
+        Ok(Running(self))
     }
 
     fn pass(&mut self, timeout: Timeout) -> io::Result<()> {
@@ -238,7 +242,7 @@ impl Reactor {
         let (key, interest) = (self.sources.next_key(), source.interest());
         if let Some(fd) = source.fd() {
             if !interest.is_empty() {
-                self.selector.set(key, fd, interest)?;
+                set(&mut *self.selector, key, fd, interest)?;
                 source.armed = interest;
             }
         }
@@ -278,20 +282,20 @@ impl Reactor {
 
     /// Tells the selector what has changed: once for each source, however often it changed its mind.
     fn arm(&mut self) {
-        let mut dirty = mem::take(&mut self.dirty);
-        for key in dirty.drain(..) {
+        let count = self.dirty.len();
+        for index in 0..count {
+            let key = self.dirty[index];
             let Some(source) = self.sources.get_mut(key) else { continue };
             source.dirty = false;
             let (interest, armed) = (source.interest(), source.armed);
             let Some(fd) = source.fd().filter(|_| interest != armed) else { continue };
-            match self.selector.set(key, fd, interest) {
+            match set(&mut *self.selector, key, fd, interest) {
                 Ok(()) => source.armed = interest,
                 Err(error) => self.unwatchable(key, error),
             }
         }
-        // Errors may have added some.
-        dirty.append(&mut self.dirty);
-        self.dirty = dirty;
+        // Not one by one: should a source's as_fd panic, the list is whole. And errors may have added some.
+        self.dirty.drain(..count);
     }
 
     #[cold]
@@ -306,7 +310,7 @@ impl Reactor {
             }
             Kind::Connecting(_) => self.connect_fails(key, error),
             _ => {
-                self.remove(key);
+                self.contain(None, |reactor| reactor.remove(key));
                 self.tell(Problem::Broken { source: key, error });
             }
         }
@@ -375,4 +379,18 @@ impl Reactor {
     pub(super) fn return_buffer(&mut self, buffer: Vec<u8>) {
         self.buffer = buffer;
     }
+}
+
+/// A negative descriptor is legal in safe code, and none that could be watched: poll would pass over it in silence.
+fn set(
+    selector: &mut dyn Selector,
+    key: Key,
+    fd: BorrowedFd<'_>,
+    events: Events,
+) -> io::Result<()> {
+    if fd.as_raw_fd() < 0 && !events.is_empty() {
+        selector.set(key, fd, Events::empty())?;
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    selector.set(key, fd, events)
 }
