@@ -144,6 +144,10 @@ async function lookAtAll() {
     await inWindow({ scripts: false }, files, async (window, file) => {
         note(file, 'scripts off', await look(window, `${server.address}/${file}`, [checks.readable]));
     });
+    // The sidebar has many links before it; narrow, it is closed, and they are none.
+    await inWindow({ viewport: NARROW }, [FULLEST], async (window, file) => {
+        note(file, 'contents', await look(window, `${server.address}/${file}`, [checks.contents]));
+    });
     const window = await context();
     const index = pathToFileURL(path.join(site, 'index.html')).href;
     note('index.html', 'from the disk', await look(window, index, [page => checks.search(page, SEARCH)]));

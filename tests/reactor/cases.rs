@@ -93,7 +93,7 @@ suite! {
         stop_from_other_threads,
         no_stop_and_no_posted_call_is_lost_in_a_race,
         run_from_a_callback_is_refused,
-        one_pass_takes_no_notice_of_stop,
+        one_pass_says_whether_to_go_on,
         posted_calls_are_all_made_in_order_and_here,
         a_posted_call_has_the_reactor,
         a_handle_outlives_its_reactor,

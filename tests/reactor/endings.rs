@@ -88,7 +88,8 @@ pub fn removing_peers_from_within_callbacks(backend: Backend) {
 /// A connection that ends before its protocol was told of it: told all the same, in order.
 pub fn what_ends_before_it_was_told_is_told_both(backend: Backend) {
     type End = fn(&mut Reactor, Key);
-    let ends: [(&str, End, fn(&Lost) -> bool); 4] = [
+    type Why = fn(&Lost) -> bool;
+    let ends: [(&str, End, Why); 4] = [
         ("close", |r, key| r.transport(key).unwrap().close(), |l| matches!(l, Lost::Closed)),
         ("abort", |r, key| r.transport(key).unwrap().abort(), |l| matches!(l, Lost::Aborted)),
         ("remove", |r, key| assert!(r.remove(key)), |l| matches!(l, Lost::Aborted)),

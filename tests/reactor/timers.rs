@@ -194,6 +194,9 @@ pub fn timers_that_come_and_go_leave_nothing(backend: Backend) {
     let called = count();
     let calls = Rc::clone(&called);
     let kept = it.call_later(Duration::from_secs(3600), |_| ());
+    let soon = count();
+    let made = Rc::clone(&soon);
+    it.call_later(20 * MS, move |_| add(&made));
     let last = it.call_later(Duration::from_secs(60), move |_| add(&calls));
     for time in 0..10_000 {
         let timer = it.call_later(Duration::from_secs(100 + time), |_| panic!("taken back"));
@@ -202,6 +205,7 @@ pub fn timers_that_come_and_go_leave_nothing(backend: Backend) {
     }
     assert!(it.reset(last, Duration::ZERO));
     it.until(|| called.get() == 1);
+    it.until(|| soon.get() == 1);
     assert!(it.is_active(kept));
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -36,6 +36,8 @@ enum Arrived {
 
 struct Terminal {
     child: Child,
+    /// Where somebody types into it.
+    input: Option<ChildStdin>,
     open_pipes: usize,
     trace: Option<PathBuf>,
 }
@@ -96,6 +98,12 @@ impl Run<'_> {
         match &step.action {
             Action::Type(command) => self.start(terminal, command),
             Action::WaitFor(text, word) => self.wait_for(terminal, text, word.as_deref()),
+            Action::Enter(line) => self.enter(terminal, line),
+            Action::EndInput => {
+                self.note(terminal, Mark::Key, "D".to_owned());
+                self.running(terminal)?.input = None;
+                Ok(())
+            }
             Action::Interrupt => self.interrupt(terminal),
             Action::WaitForEnd => self.end(terminal),
         }
@@ -123,13 +131,17 @@ impl Run<'_> {
             traced.append(&mut command);
             command = traced;
         }
+        let enters = |step: &Step| {
+            step.terminal == terminal && matches!(step.action, Action::Enter(_) | Action::EndInput)
+        };
+        let typed_into = self.scenario.steps.iter().any(enters);
         self.note(terminal, Mark::Command, typed);
         let mut child = Command::new(&command[0])
             .args(&command[1..])
             .current_dir(self.root)
             .env("TMPDIR", &self.folder.0)
             .env("LC_ALL", "C.UTF-8")
-            .stdin(Stdio::null())
+            .stdin(if typed_into { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -140,11 +152,12 @@ impl Run<'_> {
                 }
                 _ => Problem::Failed(format!("{}: {error}", command[0])),
             })?;
+        let input = child.stdin.take();
         let stdout = child.stdout.take().expect("a pipe");
         let stderr = child.stderr.take().expect("a pipe");
         self.listen(terminal, Mark::Said, stdout);
         self.listen(terminal, Mark::Complained, stderr);
-        self.terminals.insert(terminal.to_owned(), Terminal { child, open_pipes: 2, trace });
+        self.terminals.insert(terminal.to_owned(), Terminal { child, input, open_pipes: 2, trace });
         Ok(())
     }
 
@@ -222,6 +235,14 @@ impl Run<'_> {
             self.words.insert(word.to_owned(), taken);
         }
         Ok(())
+    }
+
+    fn enter(&mut self, terminal: &str, line: &str) -> Result<()> {
+        self.note(terminal, Mark::Typed, line.to_owned());
+        let input = self.running(terminal)?.input.as_mut();
+        let input =
+            input.ok_or_else(|| Problem::Failed(format!("the input of {terminal} has ended")))?;
+        writeln!(input, "{line}").map_err(failed(terminal))
     }
 
     fn interrupt(&mut self, terminal: &str) -> Result<()> {

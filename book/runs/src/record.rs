@@ -19,17 +19,20 @@ pub enum Mark {
     Complained,
     /// A system call and its answer.
     Call,
-    /// A key, `C` for Ctrl-C.
+    /// A line typed into the program.
+    Typed,
+    /// A key, `C` for Ctrl-C, `D` for Ctrl-D.
     Key,
     /// The exit status.
     Ended,
 }
 
-const MARKS: [(Mark, &str); 6] = [
+const MARKS: [(Mark, &str); 7] = [
     (Mark::Command, "$"),
     (Mark::Said, "|"),
     (Mark::Complained, "!"),
     (Mark::Call, ">"),
+    (Mark::Typed, "<"),
     (Mark::Key, "^"),
     (Mark::Ended, "="),
 ];
@@ -89,7 +92,8 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let text = "a $ cargo run\na | one  two\na > close(3) = 0\nb ! no\na ^ C\na = 0\na |\n";
+        let text =
+            "a $ cargo run\na | one  two\na > close(3) = 0\nb ! no\na < in\na ^ C\na = 0\na |\n";
         let record = Record::parse(text).expect("a record");
         assert_eq!(record.to_string(), text);
         assert_eq!(record.terminals(), ["a", "b"]);

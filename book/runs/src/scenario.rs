@@ -23,6 +23,9 @@ pub enum Action {
     Type(String),
     /// A line that contains the text; a `{NAME}` at its end takes the word that stands there.
     WaitFor(String, Option<String>),
+    /// A line of the program's input.
+    Enter(String),
+    EndInput,
     Interrupt,
     WaitForEnd,
 }
@@ -69,9 +72,11 @@ impl Scenario {
                 }
                 None => Action::WaitFor(text.to_owned(), None),
             },
+            "<" => Action::Enter(text.to_owned()),
             "^" if text == "C" => Action::Interrupt,
+            "^" if text == "D" => Action::EndInput,
             "=" => Action::WaitForEnd,
-            _ => return Err("not one of $ ? ^ =".to_owned()),
+            _ => return Err("not one of $ ? < ^ =".to_owned()),
         };
         self.steps.push(Step { terminal: terminal.to_owned(), action, line: number });
         Ok(())
@@ -107,7 +112,7 @@ mod tests {
             ("\na", "line 2: no action"),
             ("a % b", "line 1: not one of"),
             ("a ? {A} b", "line 1: a {NAME} ends"),
-            ("a ^ D", "line 1: not one of"),
+            ("a ^ Z", "line 1: not one of"),
             ("trace a: bind", "no such terminal"),
             ("vary (", "line 1: "),
         ] {

@@ -39,7 +39,8 @@ fn line(event: &Event) -> Option<String> {
         }
         Mark::Said => Some(format!("<samp>{text}</samp>")),
         Mark::Complained => Some(format!("<samp class=\"complaint\">{text}</samp>")),
-        Mark::Key => Some("<kbd>^C</kbd>".to_owned()),
+        Mark::Typed => Some(format!("<kbd>{text}</kbd>")),
+        Mark::Key => Some(format!("<kbd>^{text}</kbd>")),
         Mark::Ended if event.text != "0" => {
             Some(format!("<span class=\"status\">exit status {text}</span>"))
         }
