@@ -153,6 +153,36 @@ pub fn no_stop_and_no_posted_call_is_lost_in_a_race(backend: Backend) {
     assert_eq!(posted.load(Ordering::SeqCst), ROUNDS / 2);
 }
 
+/// The same of two threads, each of which waits for the effect of its call: one that was lost would leave both waiting.
+pub fn no_posted_call_is_lost_between_two_threads(backend: Backend) {
+    const ROUNDS: usize = 20_000;
+    let mut it = Loop::new(backend);
+    let left = Arc::new(AtomicUsize::new(2));
+    let posters: Vec<_> = (0..2)
+        .map(|_| {
+            let (handle, left) = (it.handle(), Arc::clone(&left));
+            thread::spawn(move || {
+                let made = Arc::new(AtomicUsize::new(0));
+                for round in 1..=ROUNDS {
+                    let count = Arc::clone(&made);
+                    handle.post(move |_| {
+                        count.fetch_add(1, Ordering::SeqCst);
+                    });
+                    while made.load(Ordering::SeqCst) < round {
+                        std::hint::spin_loop();
+                        thread::yield_now();
+                    }
+                }
+                handle.post(move |_| {
+                    left.fetch_sub(1, Ordering::SeqCst);
+                });
+            })
+        })
+        .collect();
+    it.until(|| left.load(Ordering::SeqCst) == 0);
+    posters.into_iter().for_each(|poster| poster.join().unwrap());
+}
+
 pub fn run_from_a_callback_is_refused(backend: Backend) {
     let mut it = Loop::new(backend);
     let refused = Rc::new(RefCell::new(Vec::new()));
