@@ -27,6 +27,8 @@
 //! | call socket, bind, listen, accept, connect, send, recv | [`Socket`], with [`Addr`] |
 //! | read or set an option | [`sockopt::get`], [`sockopt::set`], and their integer and byte forms |
 //! | write a server: TCP, UDP or Unix, in turn, with threads or with processes | module [`server`] |
+//! | run many connections in one thread, with callbacks | module [`reactor`] |
+//! | watch many sources of which few are ready | [`epoll::Epoll`] |
 //! | convert a port or an address to network order | [`htons`], [`htonl`]: module [`byte_order`] |
 //!
 //! Everything takes and gives std's types: any [`AsFd`](std::os::fd::AsFd) can be waited for and asked for options, whether it is
@@ -98,14 +100,18 @@ mod man;
 mod sys;
 
 pub mod byte_order;
+pub mod epoll;
+pub mod reactor;
 pub mod server;
 pub mod sockopt;
 
+mod accept;
 mod addr;
 mod fd_set;
 mod poll;
 mod poll_set;
 mod select;
+mod slab;
 mod socket;
 mod timeout;
 
@@ -114,7 +120,8 @@ pub use byte_order::{htonl, htonll, htons, ntohl, ntohll, ntohs};
 pub use fd_set::{FdSet, FdSetIter};
 pub use libc;
 pub use poll::{Events, PollFd, poll, poll_once, ppoll, ready};
-pub use poll_set::{Key, PollSet};
+pub use poll_set::PollSet;
 pub use select::{Ready, ReadyFds, ReadyFdsIter, pselect, select, select_into, select_once};
+pub use slab::Key;
 pub use socket::Socket;
 pub use timeout::Timeout;

@@ -6,6 +6,7 @@ use std::mem;
 use std::os::fd::AsFd;
 
 use crate::poll::{Events, PollFd, poll, poll_once, ready};
+use crate::slab::{Key, Slab};
 use crate::sys::poll::recycle;
 use crate::timeout::Timeout;
 
@@ -61,42 +62,21 @@ pub struct PollSet<S> {
     /// and the index here is the index in the array for the kernel.
     entries: Vec<Entry<S>>,
     enabled: usize,
-    /// Where the entry of a key is. A key's slot stays; its entry moves.
-    slots: Vec<Slot>,
-    /// The first of the slots that are free.
-    free: Option<usize>,
-    /// Counts the keys that were ever made.
-    generation: u64,
+    /// Where the entry of a key is: the key stays, its entry moves.
+    indexes: Slab<usize>,
     /// The memory of the array for the kernel, empty between two waits.
     array: Vec<PollFd<'static>>,
-    /// What the last wait found, by slot, and how much of it `next_ready` has looked at.
-    found: Vec<(usize, Events)>,
+    /// What the last wait found, and how much of it `next_ready` has looked at. The index is that of the wait: entries move.
+    found: Vec<(Key, usize, Events)>,
     cursor: usize,
-}
-
-/// The name of a source in a [`PollSet`]: valid as long as the source is there, and for no other after it.
-///
-/// It is meant for the set that made it; another set may take it for one of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    slot: usize,
-    generation: u64,
 }
 
 struct Entry<S> {
     source: S,
-    slot: usize,
+    key: Key,
     events: Events,
     /// What the last wait found and `next_ready` has not handed out.
     pending: Events,
-}
-
-#[derive(Clone, Copy)]
-enum Slot {
-    /// The generation of its key, and the index into the entries.
-    Taken { generation: u64, index: usize },
-    /// The next slot that is free.
-    Free { next: Option<usize> },
 }
 
 impl<S> PollSet<S> {
@@ -106,9 +86,7 @@ impl<S> PollSet<S> {
         PollSet {
             entries: Vec::new(),
             enabled: 0,
-            slots: Vec::new(),
-            free: None,
-            generation: 0,
+            indexes: Slab::new(),
             array: Vec::new(),
             found: Vec::new(),
             cursor: 0,
@@ -142,30 +120,19 @@ impl<S> PollSet<S> {
 
     /// All keys and sources, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &S)> {
-        self.entries.iter().filter_map(|entry| Some((self.key(entry.slot)?, &entry.source)))
+        self.entries.iter().map(|entry| (entry.key, &entry.source))
     }
 
     /// Takes a source and watches it for `events`. The key is its name from now on.
     ///
     /// A source that is inserted while events are being taken is first reported by the next wait.
     pub fn insert(&mut self, source: S, events: Events) -> Key {
-        let slot = self.free.unwrap_or(self.slots.len());
-        let (index, generation) = (self.entries.len(), self.generation);
-        // One a nanosecond, they last for 584 years.
-        self.generation += 1;
-        let taken = Slot::Taken { generation, index };
-        match self.slots.get_mut(slot) {
-            Some(free) => {
-                if let Slot::Free { next } = mem::replace(free, taken) {
-                    self.free = next;
-                }
-            }
-            None => self.slots.push(taken),
-        }
-        self.entries.push(Entry { source, slot, events, pending: Events::empty() });
+        let index = self.entries.len();
+        let key = self.indexes.insert(index);
+        self.entries.push(Entry { source, key, events, pending: Events::empty() });
         self.swap(index, self.enabled);
         self.enabled += 1;
-        Key { slot, generation }
+        key
     }
 
     /// Takes a source out and gives it back; `None` if it is no longer there. If an event waits for it, it is dropped.
@@ -178,8 +145,7 @@ impl<S> PollSet<S> {
         }
         self.swap(index, self.entries.len() - 1);
         let entry = self.entries.pop()?;
-        self.slots[key.slot] = Slot::Free { next: self.free };
-        self.free = Some(key.slot);
+        self.indexes.remove(key);
         Some(entry.source)
     }
 
@@ -234,43 +200,30 @@ impl<S> PollSet<S> {
     /// A source that was removed, replaced or disabled since the wait does not come. This makes no system call and
     /// asks nothing of the sources.
     pub fn next_ready(&mut self) -> Option<(Key, Events)> {
-        while let Some(&(slot, _)) = self.found.get(self.cursor) {
+        while let Some(&(key, ..)) = self.found.get(self.cursor) {
             self.cursor += 1;
-            // If the slot has changed hands since, nothing is pending for the new source.
-            let Some(Slot::Taken { generation, index }) = self.slots.get(slot).copied() else {
-                continue;
-            };
-            let events = mem::take(&mut self.entries[index].pending);
+            let events =
+                self.entry(key).map_or(Events::empty(), |entry| mem::take(&mut entry.pending));
             if !events.is_empty() {
-                return Some((Key { slot, generation }, events));
+                return Some((key, events));
             }
         }
         None
     }
 
-    fn key(&self, slot: usize) -> Option<Key> {
-        match self.slots.get(slot) {
-            Some(&Slot::Taken { generation, .. }) => Some(Key { slot, generation }),
-            _ => None,
-        }
-    }
-
     fn index(&self, key: Key) -> Option<usize> {
-        match self.slots.get(key.slot) {
-            Some(&Slot::Taken { generation, index }) if generation == key.generation => Some(index),
-            _ => None,
-        }
+        self.indexes.get(key).copied()
     }
 
     fn entry(&mut self, key: Key) -> Option<&mut Entry<S>> {
         self.index(key).map(|index| &mut self.entries[index])
     }
 
-    /// Exchanges two entries, and tells their slots.
+    /// Exchanges two entries, and notes where they are now.
     fn swap(&mut self, one: usize, two: usize) {
         self.entries.swap(one, two);
         for at in [one, two] {
-            if let Slot::Taken { index, .. } = &mut self.slots[self.entries[at].slot] {
+            if let Some(index) = self.indexes.get_mut(self.entries[at].key) {
                 *index = at;
             }
         }
@@ -321,14 +274,13 @@ impl<S: AsFd> PollSet<S> {
 
         let result = call(&mut array);
         let n = *result.as_ref().unwrap_or(&0);
-        let found = ready(&array, n).map(|(index, slot)| (entries[index].slot, slot.revents()));
+        let found =
+            ready(&array, n).map(|(index, slot)| (entries[index].key, index, slot.revents()));
         self.found.extend(found);
         self.array = recycle(array);
 
-        for &(slot, events) in &self.found {
-            if let Slot::Taken { index, .. } = self.slots[slot] {
-                self.entries[index].pending = events;
-            }
+        for &(_, index, events) in &self.found {
+            self.entries[index].pending = events;
         }
         result
     }

@@ -87,19 +87,29 @@ impl Timeout {
         }
     }
 
+    /// The same, as an instant: for calls that write no time left. What needs no clock reads none.
+    pub(crate) fn fixed(self) -> Timeout {
+        match self {
+            Timeout::After(duration) if !duration.is_zero() => from_now(duration),
+            other => other,
+        }
+    }
+
     /// What is still to wait after an interruption, when the kernel wrote `left` back.
     ///
     /// From here on the clock rules: a kernel or an emulator that writes nothing back costs one slice
     /// more, once, and not one at each interruption.
     fn rest(self, left: Timespec) -> Timeout {
         match self {
-            Timeout::After(_) => {
-                // Beyond the clock's range is beyond anybody's patience.
-                Instant::now().checked_add(left.to_duration()).map_or(Timeout::Never, Timeout::At)
-            }
+            Timeout::After(_) => from_now(left.to_duration()),
             Timeout::Never | Timeout::At(_) => self,
         }
     }
+}
+
+/// Beyond the clock's range is beyond anybody's patience.
+fn from_now(duration: Duration) -> Timeout {
+    Instant::now().checked_add(duration).map_or(Timeout::Never, Timeout::At)
 }
 
 /// How long it is until then. Apart, as most programs never ask.

@@ -1,5 +1,5 @@
 //! The echo servers of the notes, end to end: the programs themselves, against clients that behave and clients
-//! that do not. Each test runs for the server on select and for the one on poll.
+//! that do not. Each test runs for the server on select, the one on poll and the one on epoll.
 
 mod support;
 
@@ -17,7 +17,7 @@ use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
 use support::process::{PATIENCE, Program, by_connection, example};
 use support::{program, skipped};
 
-macro_rules! on_both_servers {
+macro_rules! on_each_server {
     ($($test:ident)*) => {
         mod select {
             $( #[test] fn $test() { super::$test("select_echo_server") } )*
@@ -25,10 +25,13 @@ macro_rules! on_both_servers {
         mod poll {
             $( #[test] fn $test() { super::$test("poll_echo_server") } )*
         }
+        mod epoll {
+            $( #[test] fn $test() { super::$test("epoll_echo_server") } )*
+        }
     };
 }
 
-on_both_servers! {
+on_each_server! {
     the_session_of_the_notes
     the_session_with_pythons_sockets
     a_client_that_resets_ends_only_itself

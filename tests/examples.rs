@@ -14,11 +14,16 @@ use readysock::{Domain, Socket, Type};
 
 use support::process::{Program, by_connection, example};
 
-const SERVERS: [&str; 2] = ["select_echo_server", "poll_echo_server"];
+const SERVERS: [&str; 3] = ["select_echo_server", "poll_echo_server", "epoll_echo_server"];
 const CLIENT: &str = "select_echo_client";
 const BOTH: &str = "select_echo";
-const ALL: [&str; 4] =
-    ["select_echo_server", "poll_echo_server", "select_echo_client", "select_echo"];
+const ALL: [&str; 5] = [
+    "select_echo_server",
+    "poll_echo_server",
+    "epoll_echo_server",
+    "select_echo_client",
+    "select_echo",
+];
 
 #[test]
 fn both_ends_in_one_command() {

@@ -3,6 +3,7 @@
 //! Each program takes its own copy (`#[path = "../common/mod.rs"] mod common;`) and uses a part of it.
 #![allow(dead_code, unused_imports)]
 
+mod looping;
 mod place;
 mod say;
 mod serve;
@@ -19,6 +20,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use readysock::Socket;
 
+pub use self::looping::{Backend, LoopArguments, Talk, looping_server};
 pub use self::place::{Listener, Place, connect, listen};
 pub use self::say::{Say, Text};
 pub use self::serve::{ServeArguments, keep_up};

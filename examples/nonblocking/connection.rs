@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
+use std::rc::Rc;
 
 use readysock::{Addr, Socket, libc};
 
@@ -16,7 +17,8 @@ const MESSAGE: usize = 1024;
 const MOST_OWED: usize = 32 << 20;
 
 pub struct Connection {
-    pub socket: Socket,
+    /// Shared with the epoll that watches it; select and poll borrow it for each wait.
+    pub socket: Rc<Socket>,
     peer: Addr,
     queue: VecDeque<Vec<u8>>,
     owed: usize,
@@ -37,7 +39,7 @@ pub fn accept(listener: &Socket, say: Say) -> io::Result<Accepted> {
     match listener.accept_nonblocking() {
         Ok((socket, peer)) => {
             say.line(format_args!("connection from {peer}"))?;
-            let queue = VecDeque::new();
+            let (socket, queue) = (Rc::new(socket), VecDeque::new());
             let client = Connection { socket, peer, queue, owed: 0, reading: true, writing: false };
             Ok(Accepted::Client(client))
         }

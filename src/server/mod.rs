@@ -50,7 +50,6 @@
 //! `poll_interval` (nothing is polled for); `address_family`, `socket_type`, `request_queue_size` as class attributes (the
 //! [`Builder`]); `bind_and_activate`.
 
-mod accept;
 mod builder;
 mod datagram;
 mod handler;
@@ -69,11 +68,11 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use self::accept::Reserve;
 use self::builder::Settings;
 use self::run::Pause;
 use self::shutdown::Ending;
 use self::transport::Endpoint;
+use crate::accept::Reserve;
 use crate::addr::Addr;
 use crate::socket::Socket;
 

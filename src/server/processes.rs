@@ -9,11 +9,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::accept::{self, Reserve};
 use super::handler::Handler;
 use super::transport::{Endpoint, Request};
 use super::way::{Ended, Refused, Way, Works, sealed};
 use super::work;
+use crate::accept::{self, Reserve};
 use crate::poll::{Events, PollFd};
 use crate::sys::process;
 

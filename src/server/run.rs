@@ -4,12 +4,12 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use super::Server;
-use super::accept::{Verdict, verdict};
 use super::handler::Handler;
 use super::problem::{Problem, Step};
 use super::transport::{Transport, sealed::Request};
 use super::way::{Ended, Refused, Way, Works};
 use super::work;
+use crate::accept::{Verdict, verdict};
 use crate::poll::{Events, PollFd, poll};
 use crate::timeout::Timeout;
 

@@ -8,10 +8,12 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod addr;
+pub(crate) mod epoll;
 pub(crate) mod fd_set;
 pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod select;
+pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod sockopt;
 pub(crate) mod time;

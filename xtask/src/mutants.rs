@@ -30,7 +30,19 @@ struct Group {
     tests: &'static [&'static str],
 }
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 8] = [
+    Group {
+        name: "reactor",
+        files: &[
+            "src/accept.rs",
+            "src/epoll.rs",
+            "src/reactor/*.rs",
+            "src/slab.rs",
+            "src/sys/epoll.rs",
+            "src/sys/signal.rs",
+        ],
+        tests: &["--lib", "--test=epoll", "--test=reactor*"],
+    },
     Group {
         name: "server",
         files: &["src/server/*.rs", "src/sys/process.rs"],

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 
 /// What an error of the listener means for the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It was about one client, or nothing at all: the next one please.
     GoOn,
     /// The system had nothing left: the same again a little later. Whether descriptors were short.
@@ -14,7 +14,7 @@ pub(super) enum Verdict {
     GiveUp,
 }
 
-pub(super) fn verdict(error: &io::Error) -> Verdict {
+pub(crate) fn verdict(error: &io::Error) -> Verdict {
     if error.kind() == ErrorKind::WouldBlock {
         // Another process took it, or it was a packet with a bad checksum.
         return Verdict::GoOn;
@@ -47,7 +47,7 @@ pub(super) fn verdict(error: &io::Error) -> Verdict {
 }
 
 /// Whether this process, or the system, has no descriptor left.
-pub(super) fn no_descriptors(error: &io::Error) -> bool {
+pub(crate) fn no_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
@@ -55,22 +55,22 @@ pub(super) fn no_descriptors(error: &io::Error) -> bool {
 ///
 /// So a server that is out of descriptors goes on, one client at a time, and does not lose the ones who wait.
 #[derive(Debug)]
-pub(super) struct Reserve(Option<File>);
+pub(crate) struct Reserve(Option<File>);
 
 impl Reserve {
-    pub(super) fn new() -> Reserve {
+    pub(crate) fn new() -> Reserve {
         let mut reserve = Reserve(None);
         reserve.restore();
         reserve
     }
 
     /// Gives it away. False where it is away already.
-    pub(super) fn release(&mut self) -> bool {
+    pub(crate) fn release(&mut self) -> bool {
         self.0.take().is_some()
     }
 
     /// Gets it back, if there is one to be had.
-    pub(super) fn restore(&mut self) {
+    pub(crate) fn restore(&mut self) {
         if self.0.is_none() {
             self.0 = File::open("/dev/null").ok();
         }

@@ -1,0 +1,334 @@
+//! One connection: its socket, what is queued for it, and how far it has come on its way to the end.
+
+use std::io::{self, ErrorKind};
+use std::net::Shutdown;
+use std::time::Duration;
+
+use super::Protocol;
+use super::protocol::Lost;
+use crate::poll::Events;
+use crate::socket::Socket;
+use crate::sockopt::{self, Linger, SoLinger};
+
+/// How long, and for how many bytes, a peer that goes on sending is heard after the close. A connection that is closed with input
+/// unread is reset, and the peer may lose what was sent last.
+pub(super) const DRAIN_TIME: Duration = Duration::from_secs(1);
+const DRAIN_BYTES: usize = 1 << 20;
+
+/// The marks unless set: above the one, who writes is asked to pause; at the other, to go on.
+const HIGH: usize = 64 << 10;
+const LOW: usize = 16 << 10;
+
+pub(super) struct Connection {
+    pub(super) socket: Socket,
+    phase: Phase,
+    /// This half ends when the queue is empty, or has ended.
+    writing: Writing,
+    pub(super) read_paused: bool,
+    pub(super) read_closed: bool,
+    /// What the protocol was told last about the queue.
+    told_full: bool,
+    /// Reading was resumed, and the protocol has not been told.
+    resumed: bool,
+    drained: u32,
+    /// The clock for the drain runs.
+    clocked: bool,
+    /// None while it is at work.
+    pub(super) protocol: Option<Box<dyn Protocol>>,
+    queue: Option<Box<Queue>>,
+    lost: Option<Lost>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The protocol has not been told of it yet.
+    New,
+    Open,
+    /// The queue is flushed; what arrives is thrown away.
+    Closing,
+    /// All was sent and the peer told; what arrives until it has closed, too, is thrown away.
+    Draining,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    Open,
+    Ending,
+    Ended,
+}
+
+/// What is to be sent. There is one only where something is queued or a mark was set: most connections are idle.
+struct Queue {
+    bytes: Vec<u8>,
+    sent: usize,
+    high: usize,
+    low: usize,
+}
+
+impl Queue {
+    fn new() -> Box<Queue> {
+        Box::new(Queue { bytes: Vec::new(), sent: 0, high: HIGH, low: LOW })
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+}
+
+/// What a connection has to be told, or to have done to it, when no callback is at work.
+pub(super) enum Due {
+    Nothing,
+    Made,
+    PauseWriting,
+    ResumeWriting,
+    ResumeReading,
+    End(Lost),
+}
+
+/// What a read came to.
+pub(super) enum Read {
+    Nothing,
+    Data(usize),
+    Closed,
+}
+
+impl Connection {
+    /// The socket is non-blocking.
+    pub(super) fn new(socket: Socket, protocol: Box<dyn Protocol>) -> Connection {
+        Connection {
+            socket,
+            phase: Phase::New,
+            writing: Writing::Open,
+            read_paused: false,
+            read_closed: false,
+            told_full: false,
+            resumed: false,
+            drained: 0,
+            clocked: false,
+            protocol: Some(protocol),
+            queue: None,
+            lost: None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn interest(&self) -> Events {
+        let mut events = Events::empty();
+        if self.lost.is_none() {
+            let wanted = match self.phase {
+                Phase::New => false,
+                Phase::Open => !self.read_paused,
+                Phase::Closing | Phase::Draining => true,
+            };
+            events.set(Events::IN, wanted && !self.read_closed);
+            events.set(Events::OUT, self.queued() > 0);
+        }
+        events
+    }
+
+    #[inline]
+    pub(super) fn queued(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.len())
+    }
+
+    /// Whether the clock for its drain is to be started: once.
+    #[inline]
+    pub(super) fn begins_to_drain(&mut self) -> bool {
+        self.phase == Phase::Draining
+            && self.lost.is_none()
+            && !std::mem::replace(&mut self.clocked, true)
+    }
+
+    /// Whether it is over, or will be without anybody's doing.
+    pub(super) fn is_closing(&self) -> bool {
+        self.lost.is_some() || matches!(self.phase, Phase::Closing | Phase::Draining)
+    }
+
+    /// The first reason counts.
+    pub(super) fn lose(&mut self, why: Lost) {
+        if self.lost.is_none() {
+            self.lost = Some(why);
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_due(&self) -> bool {
+        self.lost.is_some()
+            || self.phase == Phase::New
+            || self.resumed
+            || (self.queue.is_some() || self.told_full) && self.is_full() != self.told_full
+    }
+
+    pub(super) fn due(&mut self) -> Due {
+        if let Some(why) = self.lost.take() {
+            return Due::End(why);
+        }
+        if self.phase == Phase::New {
+            self.phase = Phase::Open;
+            return Due::Made;
+        }
+        let (resumed, closing) = (std::mem::take(&mut self.resumed), self.is_closing());
+        if self.is_full() != self.told_full {
+            self.told_full = !self.told_full;
+            // Told of the other as well at its next turn.
+            self.resumed = resumed;
+            return match (closing, self.told_full) {
+                (true, _) => Due::Nothing,
+                (false, true) => Due::PauseWriting,
+                (false, false) => Due::ResumeWriting,
+            };
+        }
+        if resumed && !closing { Due::ResumeReading } else { Due::Nothing }
+    }
+
+    /// Above the high-water mark, and from there until the low one.
+    fn is_full(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| {
+            if self.told_full { queue.len() > queue.low } else { queue.len() > queue.high }
+        })
+    }
+
+    pub(super) fn set_marks(&mut self, low: usize, high: usize) {
+        let queue = self.queue.get_or_insert_with(Queue::new);
+        (queue.low, queue.high) = (low.min(high), high);
+    }
+
+    pub(super) fn set_read_paused(&mut self, paused: bool) {
+        self.resumed |= self.read_paused && !paused;
+        self.read_paused = paused;
+    }
+
+    /// Sends at once what the kernel takes, and queues the rest.
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        if self.writing != Writing::Open || self.is_closing() || bytes.is_empty() {
+            return;
+        }
+        let mut rest = bytes;
+        if self.queued() == 0 {
+            match self.socket.send(bytes) {
+                Ok(n) => rest = bytes.get(n..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return self.lose(Lost::by(error)),
+            }
+        }
+        if !rest.is_empty() {
+            self.queue.get_or_insert_with(Queue::new).bytes.extend_from_slice(rest);
+        }
+    }
+
+    /// Sends of the queue what the kernel takes, and goes on to the end if that was all.
+    pub(super) fn flush(&mut self) {
+        let Some(queue) = &mut self.queue else { return };
+        match self.socket.send(queue.bytes.get(queue.sent..).unwrap_or_default()) {
+            Ok(n) => queue.sent += n,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(error) => return self.lose(Lost::by(error)),
+        }
+        if queue.len() > 0 {
+            // What was sent is let go of when it is the larger part.
+            if queue.sent > queue.len() {
+                queue.bytes.drain(..queue.sent);
+                queue.sent = 0;
+            }
+            return;
+        }
+        if (queue.low, queue.high) == (LOW, HIGH) {
+            self.queue = None;
+        } else {
+            (queue.bytes, queue.sent) = (Vec::new(), 0);
+        }
+        self.end_writing_if_due();
+    }
+
+    /// Reads once.
+    pub(super) fn read(&mut self, buffer: &mut [u8], events: Events) -> Read {
+        match self.socket.recv(buffer) {
+            Ok(0) => {
+                self.read_closed = true;
+                match self.phase {
+                    Phase::Draining => self.lose(Lost::Closed),
+                    Phase::New | Phase::Open => return Read::Closed,
+                    Phase::Closing => {}
+                }
+            }
+            Ok(n) if self.phase == Phase::Open => return Read::Data(n),
+            Ok(n) => {
+                self.drained = self.drained.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
+                if self.phase == Phase::Draining && self.drained as usize > DRAIN_BYTES {
+                    self.lose(Lost::Closed);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                // An error that no read tells of would come again and again.
+                if events.is_error() {
+                    self.lose_by_pending_error();
+                }
+            }
+            Err(error) => self.lose(Lost::by(error)),
+        }
+        Read::Nothing
+    }
+
+    fn lose_by_pending_error(&mut self) {
+        match self.socket.take_error() {
+            Ok(None) => {}
+            Ok(Some(error)) | Err(error) => self.lose(Lost::by(error)),
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        if !self.is_closing() {
+            self.phase = Phase::Closing;
+            self.end_writing_if_due();
+        }
+    }
+
+    pub(super) fn close_write(&mut self) {
+        if self.writing == Writing::Open {
+            self.writing = Writing::Ending;
+            self.end_writing_if_due();
+        }
+    }
+
+    fn end_writing_if_due(&mut self) {
+        let closing = self.phase == Phase::Closing;
+        if self.queued() > 0 || self.lost.is_some() || !(closing || self.writing == Writing::Ending)
+        {
+            return;
+        }
+        if self.writing != Writing::Ended {
+            self.writing = Writing::Ended;
+            if let Err(error) = self.socket.shutdown(Shutdown::Write) {
+                // Not connected any more: was it reset?
+                self.lose_by_pending_error();
+                if error.raw_os_error() != Some(libc::ENOTCONN) {
+                    self.lose(Lost::by(error));
+                }
+            }
+        }
+        if closing {
+            self.phase = Phase::Draining;
+        }
+        self.end_if_both_have();
+    }
+
+    /// Both halves have ended: that is all of it.
+    pub(super) fn end_if_both_have(&mut self) {
+        if self.read_closed && self.writing == Writing::Ended {
+            self.lose(Lost::Closed);
+        }
+    }
+
+    /// Has the close, which comes next, be a reset.
+    pub(super) fn abort(&mut self) {
+        // Of a Unix socket it means nothing, and is no error.
+        let _ = sockopt::set(&self.socket, SoLinger, Linger::Abort);
+        self.queue = None;
+        self.lost = Some(Lost::Aborted);
+    }
+
+    /// Its descriptor is not open any more.
+    pub(super) fn broken(&mut self) {
+        self.lose(Lost::Error(io::Error::from_raw_os_error(libc::EBADF)));
+    }
+}

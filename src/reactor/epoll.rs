@@ -1,0 +1,167 @@
+//! The backend on epoll(7), level-triggered.
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
+
+use super::selector::{Found, Selector, Sources};
+use crate::poll::Events;
+use crate::slab::Key;
+use crate::sys::epoll::{Event, Instance};
+use crate::timeout::Timeout;
+
+/// How many events one wait takes. The kernel hands out the others at the next, in turn.
+const AT_ONCE: usize = 1024;
+
+pub(super) struct Epoll {
+    instance: Instance,
+    /// What is watched, by the slot of its key.
+    watched: Vec<Option<Registered>>,
+    /// Those whose descriptor was found closed, to be reported.
+    broken: Vec<Key>,
+    /// The instance knows of something that is not watched any more.
+    stale: bool,
+    events: Vec<Event>,
+}
+
+#[derive(Clone, Copy)]
+struct Registered {
+    key: Key,
+    events: Events,
+    number: RawFd,
+}
+
+impl Epoll {
+    pub(super) fn new() -> io::Result<Epoll> {
+        let (instance, events) = (Instance::new()?, Vec::with_capacity(AT_ONCE));
+        Ok(Epoll { instance, watched: Vec::new(), broken: Vec::new(), stale: false, events })
+    }
+
+    fn register(&mut self, key: Key, fd: BorrowedFd<'_>, events: Events) -> io::Result<()> {
+        match self.instance.add(fd, flags(events), key.to_bits()) {
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => self.broken.push(key),
+            result => result?,
+        }
+        Ok(())
+    }
+
+    /// A new instance, with what is watched and nothing else.
+    #[cold]
+    fn rebuild(&mut self, sources: &Sources) -> io::Result<()> {
+        self.instance = Instance::new()?;
+        for registered in self.watched.clone().into_iter().flatten() {
+            let Registered { key, events, .. } = registered;
+            if let Some(fd) = sources.get(key).and_then(|source| source.fd()) {
+                self.register(key, fd, events)?;
+            }
+        }
+        self.stale = false;
+        Ok(())
+    }
+
+    /// What is reported of an event's key. None of one that is not watched: then the instance is stale.
+    #[inline]
+    fn watches(&self, key: Key) -> bool {
+        self.watched.get(key.index()).is_some_and(|at| at.is_some_and(|at| at.key == key))
+    }
+}
+
+impl Selector for Epoll {
+    fn set(&mut self, key: Key, fd: BorrowedFd<'_>, events: Events) -> io::Result<()> {
+        if self.watched.len() <= key.index() {
+            self.watched.resize(key.index() + 1, None);
+        }
+        let number = fd.as_raw_fd();
+        let new = (!events.is_empty()).then_some(Registered { key, events, number });
+        let old = mem::take(&mut self.watched[key.index()]);
+        match (old, new) {
+            (None, None) => {}
+            (None, Some(_)) => self.register(key, fd, events)?,
+            (Some(old), Some(_)) if old.number == number => {
+                match self.instance.modify(fd, flags(events), key.to_bits()) {
+                    Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
+                        self.register(key, fd, events)?;
+                    }
+                    Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
+                        self.broken.push(key);
+                    }
+                    result => result?,
+                }
+            }
+            // Another descriptor now: the number it had may be somebody else's, and is left alone.
+            (Some(_), Some(_)) => {
+                self.stale = true;
+                self.register(key, fd, events)?;
+            }
+            (Some(old), None) => {
+                // The kernel forgets by itself what is closed for good, and then knows no such registration.
+                self.stale |= old.number != number;
+                if old.number == number {
+                    let _ = self.instance.delete(fd);
+                }
+            }
+        }
+        self.watched[key.index()] = new;
+        Ok(())
+    }
+
+    fn wait(
+        &mut self,
+        sources: &Sources,
+        timeout: Timeout,
+        found: &mut Vec<Found>,
+    ) -> io::Result<()> {
+        loop {
+            if self.stale {
+                self.rebuild(sources)?;
+            }
+            let broken = mem::take(&mut self.broken);
+            found.extend(
+                broken.iter().filter(|key| self.watches(**key)).map(|key| (*key, Events::NVAL)),
+            );
+            let timeout = if found.is_empty() { timeout } else { Duration::ZERO.into() };
+            self.events.clear();
+            match self.instance.wait(&mut self.events, timeout, None) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            };
+            for event in &self.events {
+                let (key, flags) = (Key::from_bits(event.u64), event.events);
+                if self.watches(key) {
+                    found.push((key, events(flags)));
+                } else {
+                    // A registration that outlived its source, because a duplicate of the descriptor lives.
+                    self.stale = true;
+                }
+            }
+            if !self.stale || !found.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Epoll {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Epoll").field("instance", &self.instance).finish_non_exhaustive()
+    }
+}
+
+// The events that both calls have are the same bits.
+const _: () = assert!(
+    libc::POLLIN as i32 == libc::EPOLLIN
+        && libc::POLLPRI as i32 == libc::EPOLLPRI
+        && libc::POLLOUT as i32 == libc::EPOLLOUT
+        && libc::POLLERR as i32 == libc::EPOLLERR
+        && libc::POLLHUP as i32 == libc::EPOLLHUP
+);
+
+fn flags(events: Events) -> u32 {
+    u32::from(u16::from_ne_bytes(events.bits().to_ne_bytes()))
+}
+
+fn events(flags: u32) -> Events {
+    // Level-triggered, without options: what is reported is below 2¹⁵.
+    Events::from_bits_retain(i16::try_from(flags).unwrap_or(0))
+}

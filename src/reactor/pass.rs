@@ -1,0 +1,366 @@
+//! The loop itself: one pass waits, finds out what is ready, and calls back.
+
+use std::any::Any;
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::connection::{DRAIN_TIME, Due, Read};
+use super::problem::text_of;
+use super::protocol::{Lost, Protocol};
+use super::source::{Kind, Source};
+use super::{Problem, Reactor, Transport};
+use crate::poll::Events;
+use crate::slab::Key;
+use crate::timeout::Timeout;
+
+impl Reactor {
+    /// Runs until it is [stopped](Reactor::stop).
+    ///
+    /// # Errors
+    ///
+    /// - [`InvalidInput`](ErrorKind::InvalidInput): called from a callback, where it runs already.
+    /// - The backend's, after which it makes no sense to go on: `ENOMEM`.
+    pub fn run(&mut self) -> io::Result<()> {
+        self.enter()?;
+        let result = loop {
+            if self.shared.stop.swap(false, Ordering::AcqRel) {
+                break Ok(());
+            }
+            if let Err(error) = self.pass(Timeout::Never) {
+                break Err(error);
+            }
+        };
+        self.running = false;
+        result
+    }
+
+    /// One pass: waits until something is ready or due, for this long at most, and does what is to do then.
+    ///
+    /// For a loop of one's own, or to put this one into another. `false` where such a loop is to end: [`stop`](Reactor::stop) was called since the
+    /// last pass or in this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Reactor::run).
+    pub fn run_once(&mut self, timeout: impl Into<Timeout>) -> io::Result<bool> {
+        self.enter()?;
+        let result = self.pass(timeout.into().fixed());
+        self.running = false;
+        result.map(|()| !self.shared.stop.swap(false, Ordering::AcqRel))
+    }
+
+    fn enter(&mut self) -> io::Result<()> {
+        if self.running {
+            let text = "the reactor runs already: return from the callback, and it goes on";
+            return Err(io::Error::new(ErrorKind::InvalidInput, text));
+        }
+        self.running = true;
+        Ok(())
+    }
+
+    fn pass(&mut self, timeout: Timeout) -> io::Result<()> {
+        self.ask();
+        self.arm();
+        let timeout = self.patience(timeout);
+        let mut found = mem::take(&mut self.found);
+        let result = self.selector.wait(&self.sources, timeout, &mut found);
+        if result.is_ok() {
+            self.make_due_calls();
+            for &(key, events) in &found {
+                self.deliver(key, events);
+            }
+        }
+        found.clear();
+        self.found = found;
+        self.end_drains();
+        // As many as there are now: what they lead to has its turn in the next pass.
+        for _ in 0..self.due.len() {
+            if let Some(key) = self.due.pop_front() {
+                if let Some(source) = self.sources.get_mut(key) {
+                    source.due = false;
+                }
+                self.attend(key);
+            }
+        }
+        result
+    }
+
+    /// How long to wait, with all that is to come.
+    fn patience(&mut self, timeout: Timeout) -> Timeout {
+        if !self.due.is_empty() {
+            return Duration::ZERO.into();
+        }
+        let drained = self.drains.front().map(|(until, _)| *until);
+        let next = [self.timers.next(), drained].into_iter().flatten().min();
+        match (timeout, next) {
+            (Timeout::Never, Some(next)) => next.into(),
+            (Timeout::At(until), Some(next)) => until.min(next).into(),
+            (timeout, _) => timeout,
+        }
+    }
+
+    fn make_due_calls(&mut self) {
+        if self.timers.next().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let mut ripe = mem::take(&mut self.ripe);
+        self.timers.due(now, &mut ripe);
+        for timer in ripe.drain(..) {
+            if let Some(call) = self.timers.take(timer, now) {
+                self.contain(None, call);
+            }
+        }
+        self.ripe = ripe;
+    }
+
+    /// A source is ready, unless a callback before this one has removed it.
+    #[inline]
+    fn deliver(&mut self, key: Key, events: Events) {
+        match self.sources.get(key).map(|source| &source.kind) {
+            Some(Kind::Connection(_)) => self.connection_ready(key, events),
+            Some(Kind::Listener(_)) => self.listener_ready(key, events),
+            Some(Kind::Connecting(_)) => self.connecting_ready(key),
+            Some(Kind::Watch { .. }) => self.watch_ready(key, events),
+            Some(Kind::Waker(_)) => {
+                for call in self.shared.take() {
+                    self.contain(None, call);
+                }
+            }
+            Some(Kind::Removed) | None => {}
+        }
+    }
+
+    #[inline]
+    fn connection_ready(&mut self, key: Key, events: Events) {
+        let Some(connection) = self.connection(key) else { return };
+        if events.contains(Events::NVAL) {
+            connection.broken();
+            return self.settle(key);
+        }
+        let ended = Events::ERR | Events::HUP;
+        // What is wanted now: a callback before this one may have paused it.
+        if connection.interest().contains(Events::OUT) && events.intersects(Events::OUT | ended) {
+            connection.flush();
+        }
+        if connection.interest().contains(Events::IN) && events.intersects(Events::IN | ended) {
+            let mut buffer = mem::take(&mut self.buffer);
+            let read = match self.connection(key) {
+                Some(connection) => connection.read(&mut buffer, events),
+                None => Read::Nothing,
+            };
+            match read {
+                Read::Data(n) => {
+                    let data = buffer.get(..n).unwrap_or_default();
+                    self.call(key, |protocol, transport| protocol.data_received(transport, data));
+                }
+                Read::Closed => {
+                    self.call(key, |protocol, transport| protocol.read_closed(transport));
+                    if let Some(connection) = self.connection(key) {
+                        connection.end_if_both_have();
+                    }
+                }
+                Read::Nothing => {}
+            }
+            self.buffer = buffer;
+        }
+        self.settle(key);
+    }
+
+    /// Calls a connection's protocol. It is out of its place meanwhile, so that it can be given the reactor.
+    fn call(&mut self, key: Key, call: impl FnOnce(&mut dyn Protocol, &mut Transport<'_>)) {
+        let protocol = self.connection(key).and_then(|connection| connection.protocol.take());
+        let Some(mut protocol) = protocol else { return };
+        let called =
+            self.contained(Some(key), |r| call(&mut *protocol, &mut Transport::new(r, key)));
+        if let Some(connection) = self.connection(key) {
+            connection.protocol = Some(protocol);
+            if let Err(text) = called {
+                connection.lose(Lost::Panicked(text));
+            }
+        }
+    }
+
+    /// Tells a connection, or one that is being made, what is due, or ends it. When nothing else is at work.
+    pub(super) fn attend(&mut self, key: Key) {
+        let Some(connection) = self.connection(key) else { return self.attend_connecting(key) };
+        match connection.due() {
+            Due::Nothing => {}
+            Due::Made => self.call(key, |protocol, transport| protocol.connection_made(transport)),
+            Due::PauseWriting => {
+                self.call(key, |protocol, transport| protocol.pause_writing(transport));
+            }
+            Due::ResumeWriting => {
+                self.call(key, |protocol, transport| protocol.resume_writing(transport));
+            }
+            Due::ResumeReading => {
+                self.call(key, |protocol, transport| protocol.resume_reading(transport));
+            }
+            Due::End(why) => {
+                let protocol = connection.protocol.take();
+                let source = self.discard(key);
+                drop(source); // The descriptor is free again before anybody hears of it.
+                if let Some(mut protocol) = protocol {
+                    self.contain(None, |reactor| {
+                        protocol.connection_lost(reactor, why);
+                        drop(protocol);
+                    });
+                }
+                return;
+            }
+        }
+        self.settle(key);
+    }
+
+    fn end_drains(&mut self) {
+        if self.drains.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        while self.drains.front().is_some_and(|(until, _)| *until <= now) {
+            let Some((_, key)) = self.drains.pop_front() else { return };
+            if let Some(connection) = self.connection(key) {
+                connection.lose(Lost::Closed);
+                self.settle(key);
+            }
+        }
+    }
+
+    /// Takes a new source, and has it watched. The selector may refuse it.
+    pub(super) fn insert(&mut self, kind: Kind) -> io::Result<Key> {
+        if self.ending {
+            return Err(io::Error::other("the reactor is going: it takes nothing new"));
+        }
+        let mut source = Source::new(kind);
+        let (key, interest) = (self.sources.next_key(), source.interest());
+        if let Some(fd) = source.fd() {
+            if !interest.is_empty() {
+                self.selector.set(key, fd, interest)?;
+                source.armed = interest;
+            }
+        }
+        Ok(self.sources.insert(source))
+    }
+
+    /// After anything that may have changed what a source is to be watched for, or what is due for it.
+    #[inline]
+    pub(super) fn settle(&mut self, key: Key) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        if !source.dirty && source.interest() != source.armed {
+            source.dirty = true;
+            self.dirty.push(key);
+        }
+        if !source.due && source.is_due() {
+            source.due = true;
+            self.due.push_back(key);
+        }
+        if let Kind::Connection(connection) = &mut source.kind {
+            if connection.begins_to_drain() {
+                self.drains.push_back((Instant::now() + DRAIN_TIME, key));
+            }
+        }
+    }
+
+    /// Tells the selector what has changed: once for each source, however often it changed its mind.
+    fn arm(&mut self) {
+        let mut dirty = mem::take(&mut self.dirty);
+        for key in dirty.drain(..) {
+            let Some(source) = self.sources.get_mut(key) else { continue };
+            source.dirty = false;
+            let (interest, armed) = (source.interest(), source.armed);
+            let Some(fd) = source.fd().filter(|_| interest != armed) else { continue };
+            match self.selector.set(key, fd, interest) {
+                Ok(()) => source.armed = interest,
+                Err(error) => self.unwatchable(key, error),
+            }
+        }
+        // Errors may have added some.
+        dirty.append(&mut self.dirty);
+        self.dirty = dirty;
+    }
+
+    #[cold]
+    fn unwatchable(&mut self, key: Key, error: io::Error) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        // The selector watches it no more.
+        source.armed = Events::empty();
+        match &mut source.kind {
+            Kind::Connection(connection) => {
+                connection.lose(Lost::Error(error));
+                self.settle(key);
+            }
+            Kind::Connecting(_) => self.connect_fails(key, error),
+            _ => {
+                self.remove(key);
+                self.tell(Problem::Broken { source: key, error });
+            }
+        }
+    }
+
+    /// Has the selector forget it: before its descriptor is closed or changes hands.
+    pub(super) fn disarm(&mut self, key: Key) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        if !mem::take(&mut source.armed).is_empty() {
+            if let Some(fd) = source.fd() {
+                // To watch for nothing is never refused.
+                let _ = self.selector.set(key, fd, Events::empty());
+            }
+        }
+    }
+
+    /// Takes a source out, for the caller to drop.
+    pub(super) fn discard(&mut self, key: Key) -> Option<Source> {
+        self.disarm(key);
+        self.sources.remove(key)
+    }
+
+    /// Makes a call that may panic, and says so where it does.
+    #[inline]
+    fn contained<T>(
+        &mut self,
+        source: Option<Key>,
+        call: impl FnOnce(&mut Reactor) -> T,
+    ) -> Result<T, String> {
+        // Whatever the panic left half done is the caller's own; the reactor's state is whole between two of its calls.
+        catch_unwind(AssertUnwindSafe(|| call(self))).map_err(|panic| self.panicked(source, panic))
+    }
+
+    pub(super) fn contain<T>(
+        &mut self,
+        source: Option<Key>,
+        call: impl FnOnce(&mut Reactor) -> T,
+    ) -> Option<T> {
+        self.contained(source, call).ok()
+    }
+
+    #[cold]
+    fn panicked(&mut self, source: Option<Key>, panic: Box<dyn Any + Send>) -> String {
+        let text = text_of(&*panic);
+        // What a panic throws may panic again when it is dropped; that one is let go.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            mem::forget(again);
+        }
+        self.tell(Problem::Panic { source, text: text.clone() });
+        text
+    }
+
+    /// Tells the hook. One that panics itself has nobody left to tell.
+    #[cold]
+    pub(super) fn tell(&mut self, problem: Problem) {
+        if let Some(mut hook) = self.on_problem.take() {
+            let _ = catch_unwind(AssertUnwindSafe(|| hook(&problem)));
+            self.on_problem = Some(hook);
+        }
+    }
+
+    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
+        mem::take(&mut self.buffer)
+    }
+
+    pub(super) fn return_buffer(&mut self, buffer: Vec<u8>) {
+        self.buffer = buffer;
+    }
+}

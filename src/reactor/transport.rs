@@ -1,0 +1,154 @@
+//! A protocol's way to its connection, and to the reactor.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::Reactor;
+use super::connection::Connection;
+use super::source::Kind;
+use crate::addr::Addr;
+use crate::slab::Key;
+
+/// A connection, to write to and to end: what a [`Protocol`](super::Protocol) is handed, and what [`Reactor::transport`] finds by key.
+///
+/// Nothing here calls a protocol: what follows from a call is told when the present callback is over. After the connection has been
+/// closed or lost, calls do nothing.
+///
+/// It is an [`AsFd`]: options are read and set with [`sockopt`](crate::sockopt), as in `sockopt::set(transport, NoDelay, true)`.
+pub struct Transport<'a> {
+    reactor: &'a mut Reactor,
+    key: Key,
+}
+
+impl<'a> Transport<'a> {
+    /// Of a connection that is there.
+    pub(super) fn new(reactor: &'a mut Reactor, key: Key) -> Transport<'a> {
+        Transport { reactor, key }
+    }
+
+    fn connection(&self) -> Option<&Connection> {
+        match &self.reactor.sources.get(self.key)?.kind {
+            Kind::Connection(connection) => Some(connection),
+            _ => None,
+        }
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Connection)) {
+        if let Some(connection) = self.reactor.connection(self.key) {
+            change(connection);
+            self.reactor.settle(self.key);
+        }
+    }
+
+    /// The name of the connection: for [`Reactor::transport`], from another callback.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The reactor: to set a timer, to connect elsewhere, to reach another connection, to stop.
+    pub fn reactor(&mut self) -> &mut Reactor {
+        self.reactor
+    }
+
+    /// Sends the bytes after all that were written before. What the kernel does not take at once is queued.
+    ///
+    /// The queue has no end: who writes more than a peer reads asks [`queued`](Transport::queued), or heeds
+    /// [`pause_writing`](super::Protocol::pause_writing).
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.change(|connection| connection.write(bytes));
+    }
+
+    /// How many bytes are queued.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.connection().map_or(0, Connection::queued)
+    }
+
+    /// Sets the marks of the queue: [`pause_writing`](super::Protocol::pause_writing) is called above `high` bytes,
+    /// [`resume_writing`](super::Protocol::resume_writing) then at `low`. 16 KiB and 64 KiB unless set.
+    pub fn set_marks(&mut self, low: usize, high: usize) {
+        self.change(|connection| connection.set_marks(low, high));
+    }
+
+    /// Closes the connection in order: what is queued is sent, then the peer is told, and what it still sends is thrown away until it has
+    /// closed too, for a second at most. (To close with input unread would be a reset, and could destroy what was sent.)
+    pub fn close(&mut self) {
+        self.change(Connection::close);
+    }
+
+    /// Ends the writing half, after what is queued: the peer reads end of stream and may still send. shutdown(2) with SHUT_WR.
+    pub fn close_write(&mut self) {
+        self.change(Connection::close_write);
+    }
+
+    /// Ends the connection with a reset, and drops what is queued: the peer gets `ECONNRESET`. (A Unix peer reads end of stream.)
+    pub fn abort(&mut self) {
+        self.change(Connection::abort);
+    }
+
+    /// Whether it was closed, aborted or lost: what is written now goes nowhere.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.connection().is_none_or(Connection::is_closing)
+    }
+
+    /// Receives nothing until [`resume_reading`](Transport::resume_reading): the kernel's buffer fills, and the peer has to wait. That the
+    /// connection has ended is not noticed meanwhile, either.
+    pub fn pause_reading(&mut self) {
+        self.change(|connection| connection.set_read_paused(true));
+    }
+
+    /// Receives again.
+    pub fn resume_reading(&mut self) {
+        self.change(|connection| connection.set_read_paused(false));
+    }
+
+    /// Whether reading is paused.
+    #[must_use]
+    pub fn is_reading_paused(&self) -> bool {
+        self.connection().is_some_and(|connection| connection.read_paused)
+    }
+
+    /// Our own address: getsockname(2).
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::local_addr`](crate::Socket::local_addr).
+    pub fn local_addr(&self) -> io::Result<Addr> {
+        self.connection().ok_or_else(gone)?.socket.local_addr()
+    }
+
+    /// The peer's address: getpeername(2).
+    ///
+    /// # Errors
+    ///
+    /// - `ENOTCONN`: the peer has reset the connection: the kernel no longer knows.
+    pub fn peer_addr(&self) -> io::Result<Addr> {
+        self.connection().ok_or_else(gone)?.socket.peer_addr()
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::from_raw_os_error(libc::ENOTCONN)
+}
+
+impl AsFd for Transport<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self.connection() {
+            Some(connection) => connection.socket.as_fd(),
+            // A callback's transport outlives no connection; this is for completeness.
+            None => self.reactor.waker(),
+        }
+    }
+}
+
+impl fmt::Debug for Transport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("key", &self.key)
+            .field("socket", &self.connection().map(|connection| &connection.socket))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,325 @@
+//! Everything that can be polled and is no connection: any source with a callback, datagrams, and asyncore's dispatchers.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::source::Kind;
+use super::{Problem, Reactor};
+use crate::Type;
+use crate::addr::Addr;
+use crate::poll::Events;
+use crate::slab::Key;
+use crate::socket::Socket;
+
+/// How many datagrams a socket may bring in one pass.
+const AT_ONCE: usize = 64;
+
+/// What an event of a source leads to. The first argument is its key.
+type Callback<S> = Box<dyn FnMut(&mut Reactor, Key, &S, Events)>;
+
+/// A source, and what is to be done when it is ready.
+pub(super) trait Watched {
+    fn fd(&self) -> BorrowedFd<'_>;
+    fn ready(&mut self, reactor: &mut Reactor, key: Key, events: Events);
+    /// What it wants to be watched for, if it is to be asked before each wait.
+    fn wants(&self) -> Option<Events> {
+        None
+    }
+}
+
+struct Called<S> {
+    source: S,
+    callback: Callback<S>,
+}
+
+impl<S: AsFd> Watched for Called<S> {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.source.as_fd()
+    }
+
+    fn ready(&mut self, reactor: &mut Reactor, key: Key, events: Events) {
+        (self.callback)(reactor, key, &self.source, events);
+    }
+}
+
+/// A datagram as [`Reactor::datagrams`] hands it on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Packet<'a> {
+    /// What was sent. May be empty: a datagram without bytes is one.
+    pub bytes: &'a [u8],
+    /// Whether it was longer than 64 KiB: then the rest is lost.
+    pub truncated: bool,
+    /// Who sent it. A Unix sender that is not bound is unnamed, and cannot be answered.
+    pub sender: &'a Addr,
+    /// The socket it came to: answer with [`send_to`](Socket::send_to). It does not block.
+    pub socket: &'a Socket,
+}
+
+struct Datagrams<F> {
+    socket: Socket,
+    callback: F,
+}
+
+impl<F: FnMut(&mut Reactor, Key, &Packet<'_>)> Watched for Datagrams<F> {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    fn ready(&mut self, reactor: &mut Reactor, key: Key, _: Events) {
+        for _ in 0..AT_ONCE {
+            // The callback may have removed it.
+            if !reactor.contains(key) {
+                return;
+            }
+            let mut buffer = reactor.take_buffer();
+            let received = self.socket.recv_from(&mut buffer);
+            if let Ok((n, truncated, sender)) = &received {
+                let bytes = buffer.get(..*n).unwrap_or_default();
+                let packet = Packet { bytes, truncated: *truncated, sender, socket: &self.socket };
+                (self.callback)(reactor, key, &packet);
+            }
+            reactor.return_buffer(buffer);
+            match received {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // Nobody listened for an earlier answer. It comes once, and the socket goes on.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(error) => {
+                    reactor.remove(key);
+                    return reactor.tell(Problem::Broken { source: key, error });
+                }
+            }
+        }
+    }
+}
+
+/// Asyncore's dispatcher: a source that says before each wait what it wants, and is told what it can do.
+///
+/// ```
+/// use readysock::reactor::{Backend, Dispatcher, Reactor};
+/// use readysock::{Domain, Key, Socket, Type};
+/// use std::os::fd::{AsFd, BorrowedFd};
+///
+/// struct Sender { socket: Socket, left: &'static [u8] }
+///
+/// impl AsFd for Sender {
+///     fn as_fd(&self) -> BorrowedFd<'_> {
+///         self.socket.as_fd()
+///     }
+/// }
+///
+/// impl Dispatcher for Sender {
+///     fn readable(&self) -> bool {
+///         false
+///     }
+///     fn writable(&self) -> bool {
+///         !self.left.is_empty()
+///     }
+///     fn handle_write(&mut self, reactor: &mut Reactor, _: Key) {
+///         let n = self.socket.send(self.left).expect("room");
+///         self.left = &self.left[n..];
+///         reactor.stop();
+///     }
+/// }
+///
+/// let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
+/// let mut reactor = Reactor::new(Backend::Select)?;
+/// reactor.dispatch(Sender { socket: near, left: b"hello" })?;
+/// reactor.run()?;
+/// assert_eq!(far.recv(&mut [0; 8])?, 5);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub trait Dispatcher: AsFd {
+    /// Whether [`handle_read`](Dispatcher::handle_read) is wanted. Yes, unless it says otherwise.
+    fn readable(&self) -> bool {
+        true
+    }
+
+    /// Whether [`handle_write`](Dispatcher::handle_write) is wanted. Yes, unless it says otherwise: mostly it should.
+    fn writable(&self) -> bool {
+        true
+    }
+
+    /// It can be read, or accepted from; the end of a stream or an error counts.
+    fn handle_read(&mut self, reactor: &mut Reactor, key: Key) {
+        let (_, _) = (reactor, key);
+    }
+
+    /// It can be written, or a connect has ended.
+    fn handle_write(&mut self, reactor: &mut Reactor, key: Key) {
+        let (_, _) = (reactor, key);
+    }
+
+    /// Urgent data, which is always watched for.
+    fn handle_except(&mut self, reactor: &mut Reactor, key: Key) {
+        let (_, _) = (reactor, key);
+    }
+
+    /// Its descriptor is not open any more; it was removed.
+    fn handle_close(&mut self, reactor: &mut Reactor, key: Key) {
+        let (_, _) = (reactor, key);
+    }
+}
+
+struct Dispatched<D>(D);
+
+impl<D: Dispatcher> Watched for Dispatched<D> {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    fn wants(&self) -> Option<Events> {
+        let mut events = Events::PRI;
+        events.set(Events::IN, self.0.readable());
+        events.set(Events::OUT, self.0.writable());
+        Some(events)
+    }
+
+    fn ready(&mut self, reactor: &mut Reactor, key: Key, events: Events) {
+        if events.contains(Events::NVAL) {
+            reactor.remove(key);
+            return self.0.handle_close(reactor, key);
+        }
+        // An end or an error is told to whatever was asked for.
+        let asked = self.wants().unwrap_or_default();
+        if events.contains(Events::PRI) {
+            self.0.handle_except(reactor, key);
+        }
+        if asked.contains(Events::IN) && events.is_readable() && reactor.contains(key) {
+            self.0.handle_read(reactor, key);
+        }
+        if asked.contains(Events::OUT) && events.is_writable() && reactor.contains(key) {
+            self.0.handle_write(reactor, key);
+        }
+    }
+}
+
+impl Reactor {
+    /// Watches any source for events, of `IN`, `OUT` and `PRI`, and calls back when it has one; for none where they are empty.
+    ///
+    /// The source is the reactor's until it is [removed](Reactor::remove). `HUP`, `ERR` and `NVAL` are reported unasked where the backend
+    /// knows them; after `NVAL` (the descriptor is not open) the source is gone. A source that is ready and left so is reported again in each pass.
+    ///
+    /// ```
+    /// use readysock::{Domain, Events, Socket, Type, reactor::{Backend, Reactor}};
+    ///
+    /// let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
+    /// near.send_all(b"x")?;
+    /// let mut reactor = Reactor::new(Backend::Poll)?;
+    /// reactor.watch(far, Events::IN, |reactor, key, far, _| {
+    ///     assert_eq!(far.recv(&mut [0; 8]).expect("it is there"), 1);
+    ///     reactor.remove(key);
+    ///     reactor.stop();
+    /// })?;
+    /// reactor.run()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - Of the epoll backend: `EPERM` for a regular file; `EEXIST` where this descriptor is watched already; `ENOSPC`.
+    pub fn watch<S: AsFd + 'static>(
+        &mut self,
+        source: S,
+        events: Events,
+        callback: impl FnMut(&mut Reactor, Key, &S, Events) + 'static,
+    ) -> io::Result<Key> {
+        let source = Box::new(Called { source, callback: Box::new(callback) });
+        self.insert(Kind::Watch { watched: Some(source), events })
+    }
+
+    /// Watches a source of [`watch`](Reactor::watch) for other events; `false` if there is none of this key.
+    pub fn set_events(&mut self, key: Key, events: Events) -> bool {
+        match self.sources.get_mut(key).map(|source| &mut source.kind) {
+            Some(Kind::Watch { events: place, .. }) => *place = events,
+            _ => return false,
+        }
+        self.settle(key);
+        true
+    }
+
+    /// Binds a datagram socket, UDP's or Unix, and calls back with each datagram.
+    ///
+    /// ```
+    /// use readysock::reactor::{Backend, Packet, Reactor};
+    /// use std::net::UdpSocket;
+    ///
+    /// let mut reactor = Reactor::new(Backend::Poll)?;
+    /// let key = reactor.datagrams(([127, 0, 0, 1], 0), |reactor, _, packet: &Packet<'_>| {
+    ///     assert_eq!(packet.bytes, b"hello");
+    ///     reactor.stop();
+    /// })?;
+    /// let client = UdpSocket::bind("127.0.0.1:0")?;
+    /// client.send_to(b"hello", reactor.local_addr(key)?.as_internet().unwrap())?;
+    /// reactor.run()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Socket::bind`].
+    pub fn datagrams(
+        &mut self,
+        addr: impl Into<Addr>,
+        callback: impl FnMut(&mut Reactor, Key, &Packet<'_>) + 'static,
+    ) -> io::Result<Key> {
+        let addr = addr.into();
+        let socket = Socket::new(addr.domain(), Type::DGRAM, None)?;
+        socket.bind(addr)?;
+        socket.set_nonblocking(true)?;
+        let source = Box::new(Datagrams { socket, callback });
+        self.insert(Kind::Watch { watched: Some(source), events: Events::IN })
+    }
+
+    /// Watches a [`Dispatcher`].
+    ///
+    /// # Errors
+    ///
+    /// As [`watch`](Reactor::watch).
+    pub fn dispatch(&mut self, dispatcher: impl Dispatcher + 'static) -> io::Result<Key> {
+        let source = Dispatched(dispatcher);
+        let events = source.wants().unwrap_or_default();
+        let key = self.insert(Kind::Watch { watched: Some(Box::new(source)), events })?;
+        self.asking.push(key);
+        Ok(key)
+    }
+
+    /// Asks the dispatchers what they want: before each wait, for what they say hangs on anything.
+    pub(super) fn ask(&mut self) {
+        let mut asking = std::mem::take(&mut self.asking);
+        asking.retain(|&key| {
+            let Some(source) = self.sources.get_mut(key) else { return false };
+            if let Kind::Watch { watched: Some(watched), events } = &mut source.kind {
+                *events = watched.wants().unwrap_or(*events);
+                self.settle(key);
+            }
+            true
+        });
+        self.asking = asking;
+    }
+
+    pub(super) fn watch_ready(&mut self, key: Key, found: Events) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        let Kind::Watch { watched: place, events } = &mut source.kind else { return };
+        // A callback before this one may have asked for other events, or for none.
+        let found = found & (*events | Events::ERR | Events::HUP | Events::NVAL);
+        if events.is_empty() || found.is_empty() {
+            return;
+        }
+        let Some(mut watched) = place.take() else { return };
+        self.contain(Some(key), |reactor| watched.ready(reactor, key, found));
+        let Some(source) = self.sources.get_mut(key) else { return };
+        let removed = matches!(source.kind, Kind::Removed) || found.contains(Events::NVAL);
+        match &mut source.kind {
+            Kind::Watch { watched: place, .. } => *place = Some(watched),
+            // It comes back, so that it can be taken out of the selector.
+            kind => *kind = Kind::Watch { watched: Some(watched), events: Events::empty() },
+        }
+        if removed {
+            let source = self.discard(key);
+            self.contain(None, |_| drop(source));
+        }
+        self.settle(key);
+    }
+}
