@@ -42,7 +42,9 @@
             const last = this.tabs.length - 1;
             const next = { ArrowRight: now === last ? 0 : now + 1, ArrowLeft: now === 0 ? last : now - 1, Home: 0, End: last }[event.key];
             if (now >= 0 && next !== undefined) {
+                // mdBook turns the page at an arrow key.
                 event.preventDefault();
+                event.stopPropagation();
                 this.pick(next);
                 this.tabs[next].focus();
             }

@@ -28,8 +28,7 @@ struct Arguments {
 enum Chore {
     Bench(bench::Arguments),
     Book(book::Arguments),
-    /// Look at every page of the book in a real browser: links, themes, keyboard, accessibility
-    Browser,
+    Browser(book::BrowserArguments),
     /// Run what a change must pass: the same here, before a merge, and on the CI machine
     Ci(ci::Arguments),
     /// Run the tests on other machines (32-bit, big-endian), with the oldest compiler that is supported
@@ -48,7 +47,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Bench(arguments) => bench::run(&arguments, root()),
         Chore::Book(arguments) => book::run(&arguments, root()),
-        Chore::Browser => book::browser(root()),
+        Chore::Browser(arguments) => book::browser(&arguments, root()),
         Chore::Ci(arguments) => ci::run(&arguments, root()),
         Chore::Cross(arguments) => cross::run(&arguments, root()),
         Chore::Before51(arguments) => before_5_1::run(&arguments),

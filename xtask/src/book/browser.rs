@@ -12,7 +12,15 @@ use crate::steps::{self, Outcome};
 const CHROMIUM: &str = "/usr/bin/chromium";
 const FILES: [&str; 2] = ["package.json", "package-lock.json"];
 
-pub(crate) fn run(root: &Path) -> Outcome {
+/// Look at every page of the book in a real browser: links, themes, keyboard, accessibility
+#[derive(clap::Args, Default)]
+pub(crate) struct Arguments {
+    /// Keep a picture of every page, not only of the interactive figures, in target/book/pictures
+    #[arg(long)]
+    pictures: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     for (program, how) in [(CHROMIUM, "chromium"), ("node", "nodejs"), ("npm", "npm")] {
         if Command::new(program).arg("--version").output().is_err() {
             let missing = format!("{how} is missing: on Debian, `apt-get install {how}`");
@@ -29,6 +37,7 @@ pub(crate) fn run(root: &Path) -> Outcome {
     let pictures = steps::folder(root, "book/pictures")?;
     let mut node = Command::new("node");
     node.arg(root.join("book/browser/run.mjs")).arg(&site).arg(&tools).arg(&pictures).arg(CHROMIUM);
+    node.args(arguments.pictures.then_some("pictures"));
     steps::run(&mut node)
 }
 

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use crate::steps::{self, Outcome, Step};
 
-pub(crate) use self::browser::run as browser;
+pub(crate) use self::browser::{Arguments as BrowserArguments, run as browser};
 
 /// Build the book and serve it on this machine
 #[derive(clap::Args)]
@@ -141,7 +141,7 @@ pub(crate) fn plots(root: &Path) -> Outcome {
 pub(crate) fn steps(root: &Path) -> Vec<Step> {
     let mut steps = check::steps(root);
     let root = root.to_owned();
-    steps.push(Step::new("book: browser", move || browser(&root)));
+    steps.push(Step::new("book: browser", move || browser(&BrowserArguments::default(), &root)));
     steps
 }
 

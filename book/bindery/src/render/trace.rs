@@ -28,7 +28,7 @@ pub fn trace(workspace: &Workspace, argument: &str, body: &str) -> Result<String
         .collect();
     let label = id(name);
     Ok(format!(
-        "<trace-steps class=\"trace\" data-trace=\"{label}\">\
+        "<trace-steps class=\"trace\" data-trace=\"{label}\">\n\
          <div class=\"controls\" hidden>\
          <button type=\"button\" data-go=\"first\">First</button>\
          <button type=\"button\" data-go=\"back\">Back</button>\
@@ -100,7 +100,7 @@ fn row(event: &Event, note: Option<&str>, several: bool) -> Option<String> {
         }
         Mark::Said => ("says", format!("<samp>{text}</samp>")),
         Mark::Complained => ("says", format!("<samp class=\"complaint\">{text}</samp>")),
-        Mark::Command => ("types", format!("<kbd>$ {text}</kbd>")),
+        Mark::Command => ("types", format!("<kbd>$ {}</kbd>", words(&escape(&event.text)))),
         Mark::Key => ("types", "<kbd>^C</kbd>".to_owned()),
         Mark::Ended => return None,
     };
@@ -114,6 +114,12 @@ fn row(event: &Event, note: Option<&str>, several: bool) -> Option<String> {
     Some(format!(
         "<tr class=\"{class}\" data-terminal=\"{terminal}\"><td>{who}{what}</td><td>{note}</td></tr>"
     ))
+}
+
+/// A command breaks between its words, not after the hyphens in them.
+fn words(html: &str) -> String {
+    let words = html.split(' ').map(|word| format!("<span class=\"word\">{}</span>", named(word)));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
