@@ -7,7 +7,6 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr as StdUnixAddr, UnixListener, UnixStream};
@@ -16,6 +15,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
 use readysock::{Addr, Domain, OtherAddr, Protocol, Socket, Type, UnixAddr, libc};
+
+use support::sockets::bind_to_the_last_byte;
 
 /// A directory for socket files, removed with all that is in it.
 struct Dir(PathBuf);
@@ -103,15 +104,7 @@ fn a_path_of_108_bytes_comes_from_the_kernel_and_goes_back() {
     let dir = Dir::new();
     let Some(path) = dir.path_of(108) else { return };
     let listener = unix(Type::STREAM);
-    let mut name: libc::sockaddr_un =
-        libc::sockaddr_un { sun_family: libc::AF_UNIX.try_into().unwrap(), sun_path: [0; 108] };
-    for (to, from) in name.sun_path.iter_mut().zip(path.as_os_str().as_bytes()) {
-        *to = libc::c_char::from_ne_bytes([*from]);
-    }
-    let len = libc::socklen_t::try_from(size_of_val(&name)).unwrap();
-    // SAFETY: the kernel reads `len` bytes at `name`.
-    let bound = unsafe { libc::bind(listener.as_raw_fd(), (&raw const name).cast(), len) };
-    assert_eq!(bound, 0, "{}", io::Error::last_os_error());
+    bind_to_the_last_byte(&listener, &path);
     listener.listen(1).expect("listen");
 
     let addr = listener.local_addr().expect("its address");

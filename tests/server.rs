@@ -1,163 +1,20 @@
-//! Servers at the edges, in one process: hooks, limits, times, packets, files.
+//! A server from its start to its end, in one process: hooks, the two ways to serve, shutdown.
 
 mod support;
 
-use std::fs;
-use std::io::{self, BufRead, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown};
-use std::path::PathBuf;
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use readysock::server::{
-    Datagram, Handler, Hooked, Server, ShutdownHandle, Step, Stream, TcpServer, Transport,
-    UdpServer, UnixDatagramServer, UnixStreamServer, Works,
+    Datagram, Hooked, ShutdownHandle, Stream, TcpServer, UdpServer, UnixStreamServer,
 };
-use readysock::sockopt::{self, Linger, SoLinger};
-use readysock::{Addr, Domain, Events, Socket, Type, UnixAddr};
+use readysock::sockopt::{self, ReuseAddr, ReusePort};
+use readysock::{Addr, Socket, UnixAddr};
 
-use support::sockets::{LONG, SHORT, now, tcp, udp, unix};
-
-const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
-
-fn connect(addr: &Addr) -> Socket {
-    let socket = Socket::new(addr.domain(), Type::STREAM, None).unwrap();
-    socket.connect(addr).unwrap();
-    socket
-}
-
-fn read_all(mut socket: &Socket) -> Vec<u8> {
-    let mut all = Vec::new();
-    socket.read_to_end(&mut all).unwrap();
-    all
-}
-
-/// Serves in a thread while `during` runs, and then tells it to end.
-fn while_serving<T, H, W, O>(
-    mut server: Server<T, H, W>,
-    during: impl FnOnce(&Addr, &ShutdownHandle) -> O,
-) -> O
-where
-    T: Transport,
-    H: Handler<T::Request>,
-    W: Works<T::Request, H>,
-    Server<T, H, W>: Send,
-{
-    let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
-    thread::scope(|scope| {
-        let serves = scope.spawn(move || server.serve_forever().unwrap());
-        // Also when `during` fails, or the test would hang instead.
-        let end = End(&handle);
-        let out = during(&addr, &handle);
-        drop(end);
-        serves.join().unwrap();
-        out
-    })
-}
-
-struct End<'a>(&'a ShutdownHandle);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.0.shutdown();
-    }
-}
-
-/// A folder of the test's own, removed with what is in it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("rs-{name}-{}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-
-    /// A path in it of so many bytes.
-    fn path_of(&self, len: usize) -> PathBuf {
-        let base = self.0.as_os_str().len() + 1;
-        self.0.join("x".repeat(len - base))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-// Three steps, hooks, panics.
-
-/// Says which steps were taken, and fails in one of them.
-struct Steps {
-    panics_in: Option<Step>,
-    log: Arc<Mutex<Vec<String>>>,
-}
-
-impl Steps {
-    fn step(&self, step: Step) -> io::Result<()> {
-        self.log.lock().unwrap().push(step.to_string());
-        assert!(self.panics_in != Some(step), "in {step}");
-        Ok(())
-    }
-}
-
-impl Handler<Stream> for Steps {
-    type Session = u32;
-
-    fn set_up(&self, _: &mut Stream) -> io::Result<u32> {
-        self.step(Step::SetUp).map(|()| 7)
-    }
-
-    fn handle(&self, stream: &mut Stream, session: &mut u32) -> io::Result<()> {
-        stream.write_all(b"hello")?;
-        *session += 1;
-        self.step(Step::Handle)
-    }
-
-    fn finish(&self, _: &mut Stream, session: u32) -> io::Result<()> {
-        assert_eq!(session, 8);
-        self.step(Step::Finish)
-    }
-
-    fn verify(&self, _: &Stream) -> bool {
-        self.step(Step::Verify).is_ok()
-    }
-
-    fn error(&self, problem: &readysock::server::Problem) {
-        self.log.lock().unwrap().push(problem.panic().unwrap().to_owned());
-        assert!(problem.peer().is_some() && problem.error().is_none());
-        panic!("also in the hook");
-    }
-}
-
-#[test]
-fn a_panic_in_any_step_ends_that_request_only() {
-    let expected: [(Option<Step>, &[u8], &[&str]); 5] = [
-        (None, b"hello", &["verify", "set up", "handle", "finish"]),
-        (Some(Step::Verify), b"", &["verify", "in verify"]),
-        (Some(Step::SetUp), b"", &["verify", "set up", "in set up"]),
-        (Some(Step::Handle), b"hello", &["verify", "set up", "handle", "in handle", "finish"]),
-        (Some(Step::Finish), b"hello", &["verify", "set up", "handle", "finish", "in finish"]),
-    ];
-    for (panics_in, answer, steps) in expected {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let one = |addr: &Addr, _: &ShutdownHandle| {
-            for _ in 0..2 {
-                assert_eq!(read_all(&connect(addr)), answer, "{panics_in:?}");
-            }
-        };
-        let handler = || Steps { panics_in, log: Arc::clone(&log) };
-        while_serving(TcpServer::bind(LOOPBACK, handler()).unwrap(), one);
-        // One thread at a time, so that the steps of two clients do not mix.
-        let server = TcpServer::builder().threads(1).bind(LOOPBACK, handler()).unwrap();
-        while_serving(server, one);
-        let log = log.lock().unwrap();
-        assert_eq!(*log, steps.repeat(4), "{panics_in:?}");
-    }
-}
+use support::servers::{LOOPBACK, connect, read_all, while_serving};
+use support::sockets::{LONG, SHORT, udp};
 
 #[test]
 fn hooks_are_called() {
@@ -181,6 +38,34 @@ fn hooks_are_called() {
     assert!(passes.load(Ordering::SeqCst) >= 3, "{passes:?}");
 }
 
+/// Where a hook is not given, the handler's own is asked; where it is, only that one.
+#[test]
+fn hooks_around_a_handler_with_hooks() {
+    let inner = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let outer = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let count = |counter: &AtomicUsize| {
+        counter.fetch_add(1, Ordering::SeqCst);
+    };
+    let asked = |of: &(AtomicUsize, AtomicUsize, AtomicUsize)| {
+        [&of.0, &of.1, &of.2].map(|counter| counter.swap(0, Ordering::SeqCst) > 0)
+    };
+    let handler = || {
+        Hooked::new(|_: &mut Stream| Err(io::Error::other("no")))
+            .on_verify(|_: &Stream| inner.0.fetch_add(1, Ordering::SeqCst) == 0)
+            .on_error(|_| count(&inner.1))
+            .on_service(|| count(&inner.2))
+    };
+    let one = |addr: &Addr, _: &ShutdownHandle| assert_eq!(read_all(&connect(addr)), b"");
+    while_serving(TcpServer::bind(LOOPBACK, Hooked::new(handler())).unwrap(), one);
+    assert_eq!((asked(&inner), asked(&outer)), ([true; 3], [false; 3]));
+    let around = Hooked::new(handler())
+        .on_service(|| count(&outer.2))
+        .on_error(|_| count(&outer.1))
+        .on_verify(|_: &Stream| outer.0.fetch_add(1, Ordering::SeqCst) == 0);
+    while_serving(TcpServer::bind(LOOPBACK, around).unwrap(), one);
+    assert_eq!((asked(&inner), asked(&outer)), ([false; 3], [true; 3]));
+}
+
 #[test]
 fn service_is_called_as_often_as_asked() {
     let (sender, passes) = mpsc::channel();
@@ -196,8 +81,6 @@ fn service_is_called_as_often_as_asked() {
     });
 }
 
-// handle_request, serve_forever, shutdown.
-
 #[test]
 fn handle_request_says_whether_it_served() {
     let builder = TcpServer::builder().timeout(SHORT);
@@ -211,6 +94,19 @@ fn handle_request_says_whether_it_served() {
     assert!(!server.handle_request().unwrap());
     server.shutdown_handle().shutdown();
     assert!(!server.handle_request().unwrap());
+}
+
+#[test]
+fn a_refused_request_is_not_the_one_that_is_waited_for() {
+    let asked = AtomicUsize::new(0);
+    let handler = Hooked::new(|stream: &mut Stream| stream.write_all(b"x"))
+        .on_verify(|_: &Stream| asked.fetch_add(1, Ordering::SeqCst) > 0);
+    let mut server = TcpServer::builder().timeout(LONG).bind(LOOPBACK, handler).unwrap();
+    let addr = server.local_addr().unwrap();
+    let (refused, served) = (connect(&addr), connect(&addr));
+    assert!(server.handle_request().unwrap());
+    assert_eq!(read_all(&refused), b"");
+    assert_eq!(read_all(&served), b"x");
 }
 
 #[test]
@@ -247,77 +143,12 @@ fn shutdown_before_and_twice_and_from_a_handler() {
     server.serve_forever().unwrap();
 }
 
-#[test]
-fn the_queue_is_answered_at_the_end() {
-    let mut server =
-        TcpServer::bind(LOOPBACK, |stream: &mut Stream| stream.write_all(b"x")).unwrap();
-    let addr = server.local_addr().unwrap();
-    let clients: Vec<Socket> = (0..20).map(|_| connect(&addr)).collect();
-    server.shutdown_handle().shutdown();
-    server.serve_forever().unwrap();
-    drop(server);
-    for client in &clients {
-        assert_eq!(read_all(client), b"x");
-    }
-}
-
-/// Reads a line, which never comes, and says how that ended.
-fn wait_for_a_line(stream: &mut Stream, ended: &Mutex<Vec<ErrorKind>>) -> io::Result<()> {
-    let error = stream.read_line(&mut String::new()).expect_err("nobody writes");
-    ended.lock().unwrap().push(error.kind());
-    Err(error)
-}
-
-#[test]
-fn a_client_that_never_sends_holds_nobody_up_for_ever() {
-    let ended = Arc::new(Mutex::new(Vec::new()));
-    let handler = || {
-        let ended = Arc::clone(&ended);
-        move |stream: &mut Stream| wait_for_a_line(stream, &ended)
-    };
-    // Its own time is over.
-    let builder = TcpServer::builder().client_timeout(SHORT);
-    while_serving(builder.clone().bind(LOOPBACK, handler()).unwrap(), |addr, _| {
-        assert_eq!(read_all(&connect(addr)), b"");
-    });
-    while_serving(builder.threads(2).bind(LOOPBACK, handler()).unwrap(), |addr, _| {
-        assert_eq!(read_all(&connect(addr)), b"");
-    });
-    // The server's is.
-    let builder = TcpServer::builder().close_within(SHORT);
-    for threads in [false, true] {
-        let (sender, started) = mpsc::channel();
-        let inner = handler();
-        let sender = Mutex::new(sender);
-        let handler = move |stream: &mut Stream| {
-            sender.lock().unwrap().send(()).unwrap();
-            inner(stream)
-        };
-        let started = |addr: &Addr, _: &ShutdownHandle| {
-            let silent = connect(addr);
-            started.recv_timeout(LONG).unwrap();
-            silent
-        };
-        let start = Instant::now();
-        if threads {
-            let server = builder.clone().threads(2).bind(LOOPBACK, handler).unwrap();
-            while_serving(server, started);
-        } else {
-            while_serving(builder.clone().bind(LOOPBACK, handler).unwrap(), started);
-        }
-        assert!(start.elapsed() >= SHORT && start.elapsed() < LONG / 2, "{:?}", start.elapsed());
-    }
-    let ended = ended.lock().unwrap();
-    assert_eq!(ended[..2], [ErrorKind::TimedOut; 2]);
-    assert_eq!(ended[2..], [ErrorKind::ConnectionAborted; 2]);
-}
-
+/// With nothing in hand there is nothing to wait for, whatever the limit is.
 #[test]
 fn a_server_ends_at_once_when_nothing_is_in_hand() {
-    let server = TcpServer::builder().threads(2).bind(LOOPBACK, |_: &mut Stream| Ok(())).unwrap();
-    let start = Instant::now();
-    while_serving(server, |_, _| ());
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    let builder = TcpServer::builder().close_within(Duration::MAX);
+    while_serving(builder.clone().bind(LOOPBACK, |_: &mut Stream| Ok(())).unwrap(), |_, _| ());
+    while_serving(builder.threads(2).bind(LOOPBACK, |_: &mut Stream| Ok(())).unwrap(), |_, _| ());
 }
 
 #[test]
@@ -341,101 +172,79 @@ fn threads_are_left_alone_when_detached() {
     assert_eq!(read_all(&client), b"late");
 }
 
+/// Alone, but not for ever: what they read and write ends with the time of the server.
 #[test]
-fn over_the_limit_clients_wait() {
-    const CLIENTS: usize = 200;
-    let (at_once, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (count, top) = (Arc::clone(&at_once), Arc::clone(&most));
-    let (sender, started) = mpsc::channel();
+fn detached_threads_are_cut_off_all_the_same() {
+    let (sender, ends) = mpsc::channel();
     let sender = Mutex::new(sender);
     let handler = move |stream: &mut Stream| {
-        top.fetch_max(count.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        let _ = sender.lock().unwrap().send(());
-        let mut line = String::new();
-        let read = stream.read_line(&mut line);
-        let written = stream.write_all(line.as_bytes());
-        count.fetch_sub(1, Ordering::SeqCst);
-        read.and(written)
+        let ended = stream.read_exact(&mut [0]).expect_err("nobody sends");
+        sender.lock().unwrap().send(ended.kind()).unwrap();
+        Ok(())
     };
-    let builder = TcpServer::builder().backlog(256).threads(8);
-    while_serving(builder.bind(LOOPBACK, handler).unwrap(), |addr, _| {
-        let clients: Vec<Socket> = (0..CLIENTS).map(|_| connect(addr)).collect();
-        for _ in 0..8 {
-            started.recv_timeout(LONG).unwrap();
-        }
-        // The last first: those at the front of the queue hold the eight threads until then.
-        for (number, client) in clients.iter().enumerate().rev() {
-            client.send_all(format!("{number}\n").as_bytes()).unwrap();
-        }
-        for (number, client) in clients.iter().enumerate() {
-            assert_eq!(read_all(client), format!("{number}\n").as_bytes());
-        }
-    });
-    assert_eq!(most.load(Ordering::SeqCst), 8);
+    let builder = TcpServer::builder().close_within(SHORT).threads(2).detached(true);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let _client = connect(&server.local_addr().unwrap());
+    assert!(server.handle_request().unwrap());
+    assert_eq!(server.in_hand(), 0);
+    server.shutdown_handle().shutdown();
+    server.serve_forever().unwrap();
+    assert_eq!(ends.recv_timeout(LONG).unwrap(), ErrorKind::ConnectionAborted);
 }
 
-// Connections.
-
+/// A thread that waits for its client behind the server's back is woken; one that waits for something else is left behind.
 #[test]
-fn a_client_reset_before_accept_does_not_matter() {
-    let mut server = TcpServer::builder()
-        .timeout(LONG)
-        .bind(LOOPBACK, |stream: &mut Stream| stream.write_all(b"x"))
-        .unwrap();
-    let addr = server.local_addr().unwrap();
-    let gone = connect(&addr);
-    sockopt::set(&gone, SoLinger, Linger::Abort).unwrap();
-    drop(gone);
-    let client = connect(&addr);
-    // Linux hands the reset one out; whether or not it does, the next is served.
-    while now(&client, Events::IN).is_empty() {
+fn what_is_cut_off_is_told() {
+    let (sender, go_on) = mpsc::channel::<()>();
+    let go_on = Mutex::new(go_on);
+    let problems = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&problems);
+    let (started, starts) = mpsc::channel();
+    let started = Mutex::new(started);
+    let handler = Hooked::new(move |stream: &mut Stream| {
+        let mut what = [0];
+        stream.read_exact(&mut what)?;
+        started.lock().unwrap().send(()).unwrap();
+        match what {
+            [b'r'] => assert_eq!(stream.socket().recv(&mut what)?, 0),
+            _ => drop(go_on.lock().unwrap().recv()),
+        }
+        Ok(())
+    })
+    .on_error(move |problem| told.lock().unwrap().push(problem.to_string()));
+    let builder = TcpServer::builder().close_within(SHORT).threads(2);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let clients = [b"r", b"c"].map(|what| {
+        let client = connect(&server.local_addr().unwrap());
+        client.send_all(what).unwrap();
         assert!(server.handle_request().unwrap());
-    }
-    assert_eq!(read_all(&client), b"x");
+        starts.recv_timeout(LONG).unwrap();
+        client
+    });
+    server.close();
+    assert_eq!(read_all(&clients[0]), b"");
+    let text = "close: 2 cut off when the time was over, of which 1 left behind";
+    assert_eq!(*problems.lock().unwrap(), [text]);
+    drop(sender);
 }
 
 #[test]
-fn an_answer_survives_a_client_that_still_sends() {
-    let server = TcpServer::bind(LOOPBACK, |stream: &mut Stream| {
-        let mut first = [0];
-        stream.socket().recv(&mut first).map(drop)?;
-        stream.write_all(&[b'a'; 100_000])
-    });
-    while_serving(server.unwrap(), |addr, _| {
-        let client = connect(addr);
-        client.send_all(&[b'q'; 200_000]).unwrap();
-        client.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(read_all(&client).len(), 100_000);
-    });
-}
-
-#[test]
-fn an_ipv4_client_on_a_dual_stack_server() {
-    let any = (Ipv6Addr::UNSPECIFIED, 0);
-    let handler = |stream: &mut Stream| {
-        let peer = stream.peer_addr().to_string();
-        stream.write_all(peer.as_bytes())
-    };
-    let both = match TcpServer::builder().ipv6_only(false).bind(any, handler) {
-        Ok(server) => server,
-        Err(error) if error.raw_os_error() == Some(nix::libc::EAFNOSUPPORT) => {
-            return support::skipped("no IPv6 here");
-        }
-        Err(error) => panic!("{error}"),
-    };
-    while_serving(both, |addr, _| {
-        let port = addr.as_internet().unwrap().port();
-        let client = connect(&(Ipv4Addr::LOCALHOST, port).into());
-        let own = client.local_addr().unwrap().as_internet().unwrap().port();
+fn what_makes_no_sense_is_refused() {
+    let handler = |_: &mut Stream| Ok(());
+    let name: Addr = UnixAddr::from_abstract_name("nowhere").unwrap().into();
+    let refused = [
+        TcpServer::bind(name, handler).unwrap_err(),
+        TcpServer::builder().ipv6_only(true).bind(LOOPBACK, handler).unwrap_err(),
+        TcpServer::builder().threads(0).bind(LOOPBACK, handler).unwrap_err(),
+        UnixStreamServer::bind(LOOPBACK, handler).unwrap_err(),
+    ];
+    for error in refused {
         assert_eq!(
-            String::from_utf8(read_all(&client)).unwrap(),
-            format!("[::ffff:127.0.0.1]:{own}")
+            (error.kind(), error.raw_os_error()),
+            (ErrorKind::InvalidInput, None),
+            "{error}"
         );
-    });
-    let only = TcpServer::builder().ipv6_only(true).bind(any, handler).unwrap();
-    let port = only.local_addr().unwrap().as_internet().unwrap().port();
-    let refused = tcp().connect((Ipv4Addr::LOCALHOST, port)).unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    }
 }
 
 #[test]
@@ -458,214 +267,88 @@ fn an_address_can_be_used_again_at_once_and_shared_on_request() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
-    let handler = |_: &mut Stream| Ok(());
-    let name: Addr = UnixAddr::from_abstract_name("nowhere").unwrap().into();
-    let refused = [
-        TcpServer::bind(name, handler).unwrap_err(),
-        TcpServer::builder().ipv6_only(true).bind(LOOPBACK, handler).unwrap_err(),
-        TcpServer::builder().threads(0).bind(LOOPBACK, handler).unwrap_err(),
-        UnixStreamServer::bind(LOOPBACK, handler).unwrap_err(),
-    ];
-    for error in refused {
-        assert_eq!(
-            (error.kind(), error.raw_os_error()),
-            (ErrorKind::InvalidInput, None),
-            "{error}"
-        );
-    }
-}
-
-// Packets.
-
-#[test]
-fn packets_of_every_length() {
-    for largest in [65535, 100] {
-        let log = Mutex::new(Vec::new());
-        let server =
-            UdpServer::builder().largest_packet(largest).bind(LOOPBACK, |packet: &mut Datagram| {
-                log.lock().unwrap().push((packet.bytes().len(), packet.is_truncated()));
-                packet.reply(packet.bytes())
-            });
-        let client = udp();
-        while_serving(server.unwrap(), |addr, _| {
-            let mut buffer = vec![0; 65536];
-            for (len, back) in
-                [(0, 0), (100, 100), (101, 101.min(largest)), (65507, 65507.min(largest))]
-            {
-                assert_eq!(client.send_to(&vec![7; len], addr).unwrap(), len);
-                assert_eq!(client.recv_from(&mut buffer).unwrap().0, back);
-            }
-        });
-        let cut = largest == 100;
-        let expected =
-            [(0, false), (100, false), (101.min(largest), cut), (65507.min(largest), cut)];
-        assert_eq!(*log.lock().unwrap(), expected);
-    }
-}
-
-#[test]
-fn a_reply_that_is_too_long_is_the_handlers_error() {
-    let problems = Mutex::new(Vec::new());
-    let handler = Hooked::new(|packet: &mut Datagram| {
-        let _ = packet.reply(b"first");
-        packet.reply(&[0; 65508])
-    })
-    .on_error(|problem| {
-        problems.lock().unwrap().push(problem.error().unwrap().raw_os_error());
-    });
-    let client = udp();
-    while_serving(UdpServer::bind(LOOPBACK, handler).unwrap(), |addr, _| {
-        assert_eq!(client.send_to(b"x", addr).unwrap(), 1);
-        assert_eq!(client.recv(&mut [0; 10]).unwrap(), 5);
-    });
-    assert_eq!(*problems.lock().unwrap(), [Some(nix::libc::EMSGSIZE)]);
-}
-
-#[test]
-fn no_reply_is_no_packet() {
-    let server = UdpServer::bind(LOOPBACK, |packet: &mut Datagram| {
-        if packet.bytes() == b"answer" { packet.reply(b"here") } else { Ok(()) }
-    });
-    let client = udp();
-    while_serving(server.unwrap(), |addr, _| {
-        for message in ["be silent", "answer"] {
-            assert_eq!(client.send_to(message.as_bytes(), addr).unwrap(), message.len());
-        }
-        let mut buffer = [0; 10];
-        let (n, ..) = client.recv_from(&mut buffer).unwrap();
-        assert_eq!(&buffer[..n], b"here");
-    });
-}
-
-#[test]
-fn a_sender_without_a_name_cannot_be_answered() {
-    let (sender, results) = mpsc::channel();
-    let sender = Mutex::new(sender);
-    let server = UnixDatagramServer::bind(UnixAddr::unnamed(), move |packet: &mut Datagram| {
-        let unnamed = packet.sender().as_unix().unwrap().is_unnamed();
-        sender.lock().unwrap().send((unnamed, packet.reply(b"x"))).unwrap();
-        Ok(())
-    });
-    while_serving(server.unwrap(), |addr, _| {
-        assert_eq!(unix(Type::DGRAM).send_to(b"x", addr).unwrap(), 1);
-        let (unnamed, result) = results.recv_timeout(LONG).unwrap();
-        let error = result.unwrap_err();
-        assert!(unnamed && error.kind() == ErrorKind::InvalidInput, "{error}");
-        assert!(error.to_string().contains("bind"), "{error}");
-    });
-}
-
-#[test]
-fn a_reply_to_somebody_gone_does_not_end_the_server() {
-    let server = UdpServer::bind(LOOPBACK, |packet: &mut Datagram| packet.reply(b"x")).unwrap();
-    while_serving(server, |addr, _| {
-        for _ in 0..3 {
-            assert_eq!(udp().send_to(b"gone before the answer", addr).unwrap(), 22);
-        }
-        let client = udp();
-        assert_eq!(client.send_to(b"here", addr).unwrap(), 4);
-        assert_eq!(client.recv(&mut [0; 10]).unwrap(), 1);
-    });
-}
-
-// Files.
-
-#[test]
-fn paths_up_to_107_bytes() {
-    let folder = Folder::new("paths");
-    let addr = UnixAddr::from_pathname(folder.path_of(107)).unwrap();
-    let server = UnixStreamServer::bind(&addr, |stream: &mut Stream| stream.write_all(b"x"));
-    while_serving(server.unwrap(), |addr, _| {
-        assert_eq!(addr.as_unix().unwrap().as_pathname().unwrap().as_os_str().len(), 107);
-        assert_eq!(read_all(&connect(addr)), b"x");
-    });
-    assert!(!folder.path_of(107).exists());
-    for len in [108, 109] {
-        let error = UnixAddr::from_pathname(folder.path_of(len)).unwrap_err();
-        assert!(error.to_string().contains("107 bytes"), "{error}");
-    }
-}
-
-#[test]
-fn a_stale_file_is_replaced_on_request() {
-    let folder = Folder::new("stale");
-    let path = folder.path_of(60);
-    let addr = UnixAddr::from_pathname(&path).unwrap();
-    for kind in [Type::STREAM, Type::DGRAM] {
-        let left_behind = unix(kind);
-        left_behind.bind(&addr).unwrap();
-        drop(left_behind);
-        assert!(path.exists());
-        let replaced = if kind == Type::STREAM {
-            let handler = |_: &mut Stream| Ok(());
-            let in_use = UnixStreamServer::bind(&addr, handler).unwrap_err();
-            assert_eq!(in_use.kind(), ErrorKind::AddrInUse);
-            UnixStreamServer::builder().replace_stale(true).bind(&addr, handler).map(drop)
-        } else {
-            let handler = |_: &mut Datagram| Ok(());
-            let in_use = UnixDatagramServer::bind(&addr, handler).unwrap_err();
-            assert_eq!(in_use.kind(), ErrorKind::AddrInUse);
-            UnixDatagramServer::builder().replace_stale(true).bind(&addr, handler).map(drop)
-        };
-        replaced.unwrap();
-        assert!(!path.exists());
-    }
-}
-
-#[test]
-fn what_is_alive_or_no_socket_is_not_replaced() {
-    let folder = Folder::new("alive");
-    let path = folder.path_of(60);
-    let addr = UnixAddr::from_pathname(&path).unwrap();
-    let try_it = || {
-        let stream = UnixStreamServer::builder().replace_stale(true);
-        let packet = UnixDatagramServer::builder().replace_stale(true);
-        for error in [
-            stream.bind(&addr, |_: &mut Stream| Ok(())).unwrap_err(),
-            packet.bind(&addr, |_: &mut Datagram| Ok(())).unwrap_err(),
-        ] {
-            assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}");
-        }
-        assert!(fs::symlink_metadata(&path).is_ok());
+fn options_are_set_as_asked() {
+    let packet = |_: &mut Datagram| Ok(());
+    let stream = |_: &mut Stream| Ok(());
+    let (tcp, udp) = (TcpServer::builder, UdpServer::builder);
+    let reuse = |server: &Socket| {
+        (sockopt::get(server, ReuseAddr).unwrap(), sockopt::get(server, ReusePort).unwrap())
     };
-    for kind in [Type::STREAM, Type::DGRAM] {
-        let alive = Socket::new(Domain::UNIX, kind, None).unwrap();
-        alive.bind(&addr).unwrap();
-        if kind == Type::STREAM {
-            alive.listen(0).unwrap();
-        }
-        try_it();
-        if kind == Type::STREAM {
-            // The first knock filled the queue: one that is full is alive, too.
-            try_it();
-        }
-        fs::remove_file(&path).unwrap();
+    let of_tcp = [
+        (tcp(), (true, false)),
+        (tcp().reuse_addr(false), (false, false)),
+        (tcp().reuse_addr(false).reuse_port(true), (false, true)),
+    ];
+    for (builder, expected) in of_tcp {
+        assert_eq!(reuse(builder.bind(LOOPBACK, stream).unwrap().socket()), expected);
     }
-    fs::write(&path, "somebody's").unwrap();
-    try_it();
-    assert_eq!(fs::read(&path).unwrap(), b"somebody's");
-    fs::remove_file(&path).unwrap();
-    std::os::unix::fs::symlink("nowhere", &path).unwrap();
-    try_it();
+    let of_udp = [
+        (udp(), (false, false)),
+        (udp().reuse_addr(true), (true, false)),
+        (udp().reuse_port(true), (false, true)),
+    ];
+    for (builder, expected) in of_udp {
+        assert_eq!(reuse(builder.bind(LOOPBACK, packet).unwrap().socket()), expected);
+    }
 }
 
 #[test]
-fn anothers_file_is_not_removed() {
-    let folder = Folder::new("other");
-    let path = folder.path_of(60);
-    let addr = UnixAddr::from_pathname(&path).unwrap();
-    let handler = |_: &mut Stream| Ok(());
-    let first = UnixStreamServer::bind(&addr, handler).unwrap();
-    fs::rename(&path, folder.path_of(61)).unwrap();
-    let second = UnixStreamServer::bind(&addr, handler).unwrap();
-    drop(first);
-    assert!(path.exists(), "the second server's");
-    drop(second);
-    assert!(!path.exists());
+fn the_longest_times_are_for_ever() {
+    let (sender, passes) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let handler = Hooked::new(|stream: &mut Stream| {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        stream.write_all(&byte)
+    })
+    .on_service(move || sender.lock().unwrap().send(()).unwrap_or(()));
+    let builder = TcpServer::builder()
+        .timeout(Duration::MAX)
+        .client_timeout(Duration::MAX)
+        .close_within(Duration::MAX)
+        .service_every(Duration::MAX)
+        .threads(2);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let addr = server.local_addr().unwrap();
+    let client = connect(&addr);
+    assert!(server.handle_request().unwrap());
+    assert!(passes.try_recv().is_err(), "that is for serve_forever");
+    let second = while_serving(server, |addr, handle| {
+        let second = connect(addr);
+        passes.recv_timeout(LONG).unwrap();
+        handle.shutdown();
+        for client in [&client, &second] {
+            client.send_all(b"x").unwrap();
+            assert_eq!(read_all(client), b"x");
+        }
+        second
+    });
+    assert_eq!(read_all(&second), b"");
 }
 
-// Types: Send is asked for by threads only.
+#[test]
+fn a_server_says_what_it_is() {
+    let (sender, go_on) = mpsc::channel::<()>();
+    let go_on = Mutex::new(go_on);
+    let handler = move |_: &mut Stream| {
+        let _ = go_on.lock().unwrap().recv();
+        Ok(())
+    };
+    let mut server = TcpServer::builder().threads(2).bind(LOOPBACK, handler).unwrap();
+    let client = connect(&server.local_addr().unwrap());
+    assert_eq!(server.in_hand(), 0);
+    assert!(server.handle_request().unwrap());
+    assert_eq!(server.in_hand(), 1);
+    let said = format!("{server:?}");
+    assert!(said.contains("in_hand: 1") && said.contains("told_to_end: false"), "{said}");
+    server.shutdown_handle().shutdown();
+    let said = format!("{server:?}");
+    assert!(said.contains("told_to_end: true"), "{said}");
+    drop(sender);
+    server.serve_forever().unwrap();
+    assert_eq!(server.in_hand(), 0);
+    assert_eq!(read_all(&client), b"");
+}
 
 #[test]
 fn a_handler_that_stays_in_its_thread() {

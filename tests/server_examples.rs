@@ -128,6 +128,23 @@ fn a_server_that_stays_serves() {
     std::fs::remove_dir(folder.unwrap()).unwrap();
 }
 
+/// The file of a server that was killed does not keep the next one from starting; one that is alive does.
+#[test]
+fn a_second_run_at_the_same_path() {
+    for name in ["unix_stream_server", "unix_datagram_server"] {
+        let (place, folder) = place(&format!("unix_again_{name}"));
+        let mut first = Program::example(name, &["--listen", &place]);
+        first.listening();
+        let problem = Program::example(name, &["--listen", &place]).end().failed(1);
+        assert!(problem.contains("in use"), "{problem}");
+        drop(first); // which kills it
+        let mut second = Program::example(name, &["--listen", &place]);
+        second.listening();
+        second.interrupt().succeeded();
+        std::fs::remove_dir(folder.unwrap()).expect("the server has removed its file");
+    }
+}
+
 #[test]
 fn a_handler_at_work_does_not_keep_a_server_up() {
     for name in ["in_turn_server", "thread_server"] {

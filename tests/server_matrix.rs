@@ -1,4 +1,5 @@
-//! The four servers in the three ways of working: twelve cases, each with several clients at once, and nothing left behind.
+//! The four servers in the three ways of working: twelve cases, each with several clients at once, and as
+//! many that end it while it starts. Nothing is left behind.
 
 mod support;
 
@@ -6,7 +7,6 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown};
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
 use std::thread;
 
 use nix::errno::Errno;
@@ -17,55 +17,49 @@ use readysock::server::{
     Builder, Datagram, Handler, Packets, Server, ShutdownHandle, Stream, TcpServer, Transport,
     UdpServer, UnixDatagramServer, UnixStreamServer, Works,
 };
-use readysock::{Addr, Domain, Socket, Type, UnixAddr};
+use readysock::{Addr, Socket, Type, UnixAddr};
 
 use support::isolated::{self, Case};
+use support::servers::Folder;
 
 const CLIENTS: usize = 6;
 const STARTS: usize = 20;
 
+/// Cases: a name, what to do with which server, where, and who serves.
+macro_rules! cases {
+    ($(($name:literal, $what:ident, $Server:ident::$way:ident($($limit:literal)?), $place:ident, $by:ident),)+) => {
+        &[$(($name, || $place(|at| $what($Server::builder().$way($($limit)?), at, By::$by))),)+]
+    };
+}
+
 fn main() {
-    const CASES: &[Case] = &[
-        ("tcp_in_turn", || streams(TcpServer::builder().in_turn(), loopback(), By::Thread)),
-        ("tcp_threads", || streams(TcpServer::builder().threads(4), loopback(), By::Thread)),
-        ("tcp_processes", || streams(TcpServer::builder().processes(4), loopback(), By::Child)),
-        ("udp_in_turn", || packets(UdpServer::builder().in_turn(), loopback(), By::Thread)),
-        ("udp_threads", || packets(UdpServer::builder().threads(4), loopback(), By::Thread)),
-        ("udp_processes", || packets(UdpServer::builder().processes(4), loopback(), By::Child)),
-        ("unix_stream_in_turn", || {
-            in_folder(|at| streams(UnixStreamServer::builder().in_turn(), at, By::Thread));
-        }),
-        ("unix_stream_threads", || {
-            in_folder(|at| streams(UnixStreamServer::builder().threads(4), at, By::Thread));
-        }),
-        ("unix_stream_processes", || {
-            in_folder(|at| streams(UnixStreamServer::builder().processes(4), at, By::Child));
-        }),
-        ("unix_datagram_in_turn", || {
-            in_folder(|at| packets(UnixDatagramServer::builder().in_turn(), at, By::Thread));
-        }),
-        ("unix_datagram_threads", || {
-            in_folder(|at| packets(UnixDatagramServer::builder().threads(4), at, By::Thread));
-        }),
-        ("unix_datagram_processes", || {
-            in_folder(|at| packets(UnixDatagramServer::builder().processes(4), at, By::Child));
-        }),
-        ("starts_and_shutdowns_race_in_turn", || {
-            for _ in 0..STARTS {
-                race(TcpServer::builder().in_turn(), By::Thread);
-            }
-        }),
-        ("starts_and_shutdowns_race_threads", || {
-            for _ in 0..STARTS {
-                race(TcpServer::builder().threads(2), By::Thread);
-            }
-        }),
-        ("starts_and_shutdowns_race_processes", || {
-            for _ in 0..STARTS {
-                race(TcpServer::builder().processes(2), By::Child);
-            }
-        }),
-    ];
+    const CASES: &[Case] = cases! {
+        ("tcp_in_turn", streams, TcpServer::in_turn(), loopback, Thread),
+        ("tcp_threads", streams, TcpServer::threads(4), loopback, Thread),
+        ("tcp_processes", streams, TcpServer::processes(4), loopback, Child),
+        ("udp_in_turn", packets, UdpServer::in_turn(), loopback, Thread),
+        ("udp_threads", packets, UdpServer::threads(4), loopback, Thread),
+        ("udp_processes", packets, UdpServer::processes(4), loopback, Child),
+        ("unix_stream_in_turn", streams, UnixStreamServer::in_turn(), in_folder, Thread),
+        ("unix_stream_threads", streams, UnixStreamServer::threads(4), in_folder, Thread),
+        ("unix_stream_processes", streams, UnixStreamServer::processes(4), in_folder, Child),
+        ("unix_datagram_in_turn", packets, UnixDatagramServer::in_turn(), in_folder, Thread),
+        ("unix_datagram_threads", packets, UnixDatagramServer::threads(4), in_folder, Thread),
+        ("unix_datagram_processes", packets, UnixDatagramServer::processes(4), in_folder, Child),
+
+        ("racing_tcp_in_turn", race_streams, TcpServer::in_turn(), loopback, Thread),
+        ("racing_tcp_threads", race_streams, TcpServer::threads(2), loopback, Thread),
+        ("racing_tcp_processes", race_streams, TcpServer::processes(2), loopback, Child),
+        ("racing_udp_in_turn", race_packets, UdpServer::in_turn(), loopback, Thread),
+        ("racing_udp_threads", race_packets, UdpServer::threads(2), loopback, Thread),
+        ("racing_udp_processes", race_packets, UdpServer::processes(2), loopback, Child),
+        ("racing_unix_stream_in_turn", race_streams, UnixStreamServer::in_turn(), in_folder, Thread),
+        ("racing_unix_stream_threads", race_streams, UnixStreamServer::threads(2), in_folder, Thread),
+        ("racing_unix_stream_processes", race_streams, UnixStreamServer::processes(2), in_folder, Child),
+        ("racing_unix_datagram_in_turn", race_packets, UnixDatagramServer::in_turn(), in_folder, Thread),
+        ("racing_unix_datagram_threads", race_packets, UnixDatagramServer::threads(2), in_folder, Thread),
+        ("racing_unix_datagram_processes", race_packets, UnixDatagramServer::processes(2), in_folder, Child),
+    };
     isolated::main(CASES);
 }
 
@@ -76,17 +70,15 @@ enum By {
     Child,
 }
 
-fn loopback() -> Addr {
-    (Ipv4Addr::LOCALHOST, 0).into()
+fn loopback(case: impl FnOnce(Addr)) {
+    case((Ipv4Addr::LOCALHOST, 0).into());
 }
 
 /// A path in a folder of the case's own, which has to be empty at the end.
 fn in_folder(case: impl FnOnce(Addr)) {
-    let folder: PathBuf =
-        std::env::temp_dir().join(format!("readysock-matrix-{}", std::process::id()));
-    fs::create_dir(&folder).unwrap();
-    case(UnixAddr::from_pathname(folder.join("socket")).unwrap().into());
-    fs::remove_dir(&folder).expect("the server has left no file");
+    let folder = Folder::new("matrix");
+    case(UnixAddr::from_pathname(folder.path("socket")).unwrap().into());
+    assert!(folder.is_empty(), "the server has left its file");
 }
 
 fn echo_lines(stream: &mut Stream) -> io::Result<()> {
@@ -131,10 +123,7 @@ where
 {
     exercise(builder, addr, by, echo_packet as OnDatagram, |server| {
         let socket = client(server, Type::DGRAM);
-        match server {
-            Addr::Unix(_) => socket.bind(UnixAddr::unnamed()).unwrap(),
-            _ => socket.bind((Ipv4Addr::LOCALHOST, 0)).unwrap(),
-        }
+        named(&socket);
         let mut buffer = [0; 100];
         for message in ["This is the message", "", "in parts"] {
             assert_eq!(socket.send_to(message.as_bytes(), server).unwrap(), message.len());
@@ -147,6 +136,14 @@ where
 
 fn client(server: &Addr, kind: Type) -> Socket {
     Socket::new(server.domain(), kind, None).unwrap()
+}
+
+/// Has the socket take an address that it can be answered at.
+fn named(socket: &Socket) {
+    match socket.local_addr().unwrap() {
+        Addr::Unix(_) => socket.bind(UnixAddr::unnamed()).unwrap(),
+        _ => socket.bind((Ipv4Addr::LOCALHOST, 0)).unwrap(),
+    }
 }
 
 fn exercise<T, H, W>(builder: Builder<T, W>, addr: Addr, by: By, handler: H, converse: fn(&Addr))
@@ -222,32 +219,68 @@ where
     }
 }
 
-/// A server, a client and a shutdown at once: whatever comes first, it ends, and who was connected before is answered.
-fn race<T, W>(builder: Builder<T, W>, by: By)
+/// A server, a client and two shutdowns at once, again and again: whatever comes first, it ends.
+fn race<T, H, W>(
+    builder: Builder<T, W>,
+    addr: Addr,
+    by: By,
+    handler: H,
+    clients: fn(&Addr, &ShutdownHandle),
+) where
+    T: Transport,
+    H: Handler<T::Request> + Copy,
+    W: Works<T::Request, H>,
+    Server<T, H, W>: Send,
+{
+    let before = Left::now();
+    for _ in 0..STARTS {
+        let server = builder.clone().bind(addr.clone(), handler).unwrap();
+        let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
+        run(server, by, before.clone(), || clients(&addr, &handle));
+        drop(handle);
+        assert_eq!(Left::now(), before);
+    }
+}
+
+fn twice_at_once(handle: &ShutdownHandle) {
+    thread::scope(|scope| {
+        scope.spawn(|| handle.shutdown());
+        handle.shutdown();
+    });
+}
+
+/// Who was connected before the end is answered.
+fn race_streams<T, W>(builder: Builder<T, W>, addr: Addr, by: By)
 where
     T: Transport<Request = Stream>,
     W: Works<Stream, OnStream>,
     Server<T, OnStream, W>: Send,
 {
-    let before = Left::now();
-    let server = builder.bind(loopback(), echo_lines as OnStream).unwrap();
-    let (addr, handle): (Addr, ShutdownHandle) =
-        (server.local_addr().unwrap(), server.shutdown_handle());
-    run(server, by, before.clone(), || {
-        let socket = Socket::new(Domain::INET, Type::STREAM, None).unwrap();
-        socket.connect(&addr).unwrap();
-        let other = handle.clone();
-        let second = thread::spawn(move || other.shutdown());
-        handle.shutdown();
+    race(builder, addr, by, echo_lines as OnStream, |server, handle| {
+        let socket = client(server, Type::STREAM);
+        socket.connect(server).unwrap();
+        twice_at_once(handle);
         socket.send_all(b"hello\n").unwrap();
         socket.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
         (&socket).read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "hello\n");
-        second.join().unwrap();
     });
-    drop(handle);
-    assert_eq!(Left::now(), before);
+}
+
+/// A packet is answered or is not.
+fn race_packets<T, W>(builder: Builder<T, W>, addr: Addr, by: By)
+where
+    T: Packets,
+    W: Works<Datagram, OnDatagram>,
+    Server<T, OnDatagram, W>: Send,
+{
+    race(builder, addr, by, echo_packet as OnDatagram, |server, handle| {
+        let socket = client(server, Type::DGRAM);
+        named(&socket);
+        assert_eq!(socket.send_to(b"hello", server).unwrap(), 5);
+        twice_at_once(handle);
+    });
 }
 
 /// What a server could leave behind in a process.

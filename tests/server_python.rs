@@ -4,9 +4,8 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::{fs, io, thread};
+use std::{io, thread};
 
 use readysock::server::{
     Datagram, Stream, TcpServer, UdpServer, UnixDatagramServer, UnixStreamServer,
@@ -14,6 +13,7 @@ use readysock::server::{
 use readysock::{Addr, Socket, Type, UnixAddr};
 
 use support::process::Program;
+use support::servers::Folder;
 
 /// What the notes' handler sends.
 const THANKS: &[u8] = b"Thank you for connecting";
@@ -66,29 +66,13 @@ fn python_is_here() -> bool {
     here
 }
 
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("rs-py-{name}-{}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Our client, Python's server.
 fn ask_python(kind: &str, ours: Type) {
     if !python_is_here() {
         return;
     }
     let folder = Folder::new(kind);
-    let path = folder.0.join("socket");
+    let path = folder.path("socket");
     let mut command = Command::new("python3");
     let mut server = Program::start(command.args(["-c", SERVER, kind]).arg(&path));
     let addr: Addr = server.listening().parse().unwrap();
@@ -203,13 +187,13 @@ fn our_udp_server_and_pythons_client() {
 #[test]
 fn our_unix_stream_server_and_pythons_client() {
     let folder = Folder::new("stream");
-    let at = UnixAddr::from_pathname(folder.0.join("socket")).unwrap();
+    let at = UnixAddr::from_pathname(folder.path("socket")).unwrap();
     driven_by_python!(UnixStreamServer::builder(), at, on_stream, "SOCK_STREAM");
 }
 
 #[test]
 fn our_unix_datagram_server_and_pythons_client() {
     let folder = Folder::new("datagram");
-    let at = UnixAddr::from_pathname(folder.0.join("socket")).unwrap();
+    let at = UnixAddr::from_pathname(folder.path("socket")).unwrap();
     driven_by_python!(UnixDatagramServer::builder(), at, on_datagram, "SOCK_DGRAM");
 }

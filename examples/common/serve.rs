@@ -12,7 +12,7 @@ use readysock::{Addr, Domain, Events, PollFd, Socket, Type, poll};
 
 use super::{Ended, Place, Say, seconds};
 
-/// What these programs are told.
+/// A server and its clients in one program, or the server alone.
 #[derive(Parser)]
 pub struct ServeArguments {
     /// Keep the server up, there: HOST:PORT or unix:PATH. Without it both ends run here

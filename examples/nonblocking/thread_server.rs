@@ -36,7 +36,9 @@ fn run(arguments: &ServeArguments) -> io::Result<()> {
         say.line(format_args!("closing {peer}"))
     };
     let address = arguments.address((Ipv4Addr::LOCALHOST, 0))?;
-    let mut server = TcpServer::builder().threads(64).bind(address, echo)?;
+    // At the end a client that keeps quiet is not waited for any longer.
+    let builder = TcpServer::builder().close_within(Duration::from_millis(500));
+    let mut server = builder.threads(64).bind(address, echo)?;
     // ANCHOR_END: server
     arguments.serve(&mut server, &interrupts, converse)
 }

@@ -31,7 +31,9 @@ fn run(arguments: &ServeArguments) -> io::Result<()> {
         // A packet without bytes is one too. To answer nothing is to send nothing.
         if text.is_empty() { Ok(()) } else { packet.reply(&text.to_ascii_uppercase()) }
     };
-    let mut server = UnixDatagramServer::bind(arguments.address(UnixAddr::unnamed())?, shout)?;
+    // Without a name of its own the server gets an abstract one.
+    let address = arguments.address(UnixAddr::unnamed())?;
+    let mut server = UnixDatagramServer::builder().replace_stale(true).bind(address, shout)?;
     // ANCHOR_END: server
     arguments.serve(&mut server, &interrupts, converse)
 }

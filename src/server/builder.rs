@@ -13,6 +13,7 @@ use super::shutdown::Ending;
 use super::threads::Threads;
 use super::transport::{Connections, Endpoint, Internet, Local, Packets, Transport};
 use super::way::{InTurn, Way, Works};
+use super::work;
 use crate::addr::Addr;
 
 #[derive(Clone, Debug)]
@@ -60,12 +61,19 @@ impl Default for Settings {
 ///     .bind(([127, 0, 0, 1], 0), thanks)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[must_use]
 pub struct Builder<T, W = InTurn> {
     settings: Settings,
     working: Working,
     axes: PhantomData<fn() -> (T, W)>,
+}
+
+// By hand: derived, it would be there only where both axes are `Clone`, and a way of working is not.
+impl<T, W> Clone for Builder<T, W> {
+    fn clone(&self) -> Self {
+        Builder { settings: self.settings.clone(), working: self.working, axes: PhantomData }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -223,6 +231,7 @@ impl<T: Transport, W: Way> Builder<T, W> {
         let ending = Arc::new(Ending::new(self.settings.close_within)?);
         let way = W::make(limit, self.working.detached)?;
         let endpoint = Endpoint::bind::<T>(&addr.into(), self.settings.clone(), &ending)?;
-        Server::new(endpoint, W::hold(handler), way, ending, self.settings)
+        let report = work::tell::<T::Request, H>;
+        Server::new(endpoint, W::hold(handler), report, way, ending, self.settings)
     }
 }

@@ -13,26 +13,53 @@
 //! | a panic | ends its request | ends its request | ends its request; a crash ends its child |
 //! | cost of a request | none | starting a thread | fork(2), which grows with the parent's memory |
 //!
-//! # A server in three steps
+//! # The notes' two servers
 //!
-//! The notes' first server: a handler, a server with it, `serve_forever`.
+//! A handler, a server with it, `serve_forever`: the three steps of the notes' first one.
 //!
 //! ```
 //! use readysock::server::{Stream, TcpServer};
 //! use std::{io, io::Write, net::Ipv4Addr};
-//!
 //! fn main() -> io::Result<()> {
-//!     let mut server = TcpServer::bind((Ipv4Addr::LOCALHOST, 0), |client: &mut Stream| {
-//!         println!("connection from {}", client.peer_addr());
+//!     let thank = |client: &mut Stream| {
+//!         println!("Got connection from {}", client.peer_addr());
 //!         client.write_all(b"Thank you for connecting")
-//!     })?;
-//! #   let handle = server.shutdown_handle();
+//!     };
+//!     let mut server = TcpServer::bind((Ipv4Addr::LOCALHOST, 0), thank)?;
+//! #   let (address, handle) = (server.local_addr()?, server.shutdown_handle());
+//! #   let mut client = std::net::TcpStream::connect(address.as_internet().unwrap())?;
 //! #   handle.shutdown();
+//! #   struct Thanked(std::net::TcpStream);
+//! #   impl Drop for Thanked { fn drop(&mut self) {
+//! #       assert_eq!(io::read_to_string(&mut self.0).unwrap(), "Thank you for connecting");
+//! #   } }
+//! #   let _thanked = Thanked(client);
 //!     server.serve_forever()
 //! }
 //! ```
 //!
-//! Their second one, with threads, is `TcpServer::builder().threads(64).bind(...)` instead of `TcpServer::bind(...)`, and nothing else.
+//! The second one, which takes its clients to threads (64 at a time at most), differs in one line:
+//!
+//! ```
+//! use readysock::server::{Stream, TcpServer};
+//! use std::{io, io::Write, net::Ipv4Addr};
+//! fn main() -> io::Result<()> {
+//!     let thank = |client: &mut Stream| {
+//!         println!("Got connection from {}", client.peer_addr());
+//!         client.write_all(b"Thank you for connecting")
+//!     };
+//!     let mut server = TcpServer::builder().threads(64).bind((Ipv4Addr::LOCALHOST, 0), thank)?;
+//! #   let (address, handle) = (server.local_addr()?, server.shutdown_handle());
+//! #   let mut client = std::net::TcpStream::connect(address.as_internet().unwrap())?;
+//! #   handle.shutdown();
+//! #   struct Thanked(std::net::TcpStream);
+//! #   impl Drop for Thanked { fn drop(&mut self) {
+//! #       assert_eq!(io::read_to_string(&mut self.0).unwrap(), "Thank you for connecting");
+//! #   } }
+//! #   let _thanked = Thanked(client);
+//!     server.serve_forever()
+//! }
+//! ```
 //!
 //! # What differs from Python's
 //!
@@ -41,14 +68,26 @@
 //! - A datagram is answered if [`reply`](Datagram::reply) is called, and not with an empty one otherwise.
 //! - The end of a connection is a half-close first, so that a client that still sends gets its answer. After
 //!   fork only the child ends the connection: the parent just closes its copy.
-//! - A server that is out of descriptors does not spin: see [`Handler::error`].
-//! - Children are waited for by number: the program's other children are left alone.
+//! - A server that is out of descriptors, memory, threads or processes does not spin and loses nobody: see
+//!   [`serve_forever`](Server::serve_forever).
+//! - Children are waited for one by one: the program's other children are left alone.
 //! - Each handler is contained, in every way of working: an error or a panic is told to a hook. The server itself prints
 //!   nothing (std's panic hook does, unless the program sets another).
 //!
-//! Left out: `RequestHandlerClass` as a class per request (a [`Handler`] is shared, its `Session` is per request);
-//! `poll_interval` (nothing is polled for); `address_family`, `socket_type`, `request_queue_size` as class attributes (the
-//! [`Builder`]); `bind_and_activate`.
+//! # What was left out
+//!
+//! | Python's | here, and why |
+//! | --- | --- |
+//! | `RequestHandlerClass`, an object per request | one [`Handler`] is shared, and what belongs to one request is its `Session`: a handler needs no constructor |
+//! | `address_family`, `allow_reuse_address`, `request_queue_size`, `max_packet_size`, ... as class attributes | the [`Builder`]: two servers of one type may differ |
+//! | `bind_and_activate`, `server_bind`, `server_activate` | options go to the [`Builder`], others to [`socket`](Server::socket): there is no server that is not bound |
+//! | `get_request`, `process_request`, `finish_request` to override | the two axes: what such overrides are for is a way of working. To wrap a connection (TLS), wrap the [`Stream`] in the handler: it reads and writes |
+//! | `poll_interval` | nothing is polled for; [`service_every`](Builder::service_every) where the hook is to be called by the clock |
+//! | `handle_timeout` | [`handle_request`](Server::handle_request) says whether it served |
+//! | `daemon_threads`, `block_on_close` | [`detached`](Builder::detached) and [`close_within`](Builder::close_within) |
+//! | `rbufsize`, `wbufsize` | [`Stream`] has the notes' buffered `rfile` and unbuffered `wfile`; for a buffered writer wrap it in std's `BufWriter` |
+//! | `disable_nagle_algorithm` | an option of [`Stream::socket`] |
+//! | `handle_error`, which prints | [`Handler::error`], which does not |
 
 mod builder;
 mod datagram;
@@ -94,6 +133,9 @@ pub use self::way::{InTurn, Way, Works};
 pub type TcpServer<H, W = InTurn> = Server<Tcp, H, W>;
 
 /// A server of UDP packets.
+///
+/// That a client no longer listens is found out late, if at all: the ECONNREFUSED of an earlier reply comes at whatever call is next
+/// (and only with [`RecvErr`](crate::sockopt::ip::RecvErr) set). The server takes no notice and goes on.
 #[doc(alias = "UDPServer")]
 pub type UdpServer<H, W = InTurn> = Server<Udp, H, W>;
 
@@ -109,10 +151,12 @@ pub type UnixDatagramServer<H, W = InTurn> = Server<LocalDatagram, H, W>;
 /// [`handle_request`](Server::handle_request) or [`serve_forever`](Server::serve_forever), and ends by a
 /// [`ShutdownHandle`].
 ///
-/// Dropped, it waits for work in hand as [`close`](Server::close) does, and a Unix server removes its file.
+/// Dropped, it waits for work in hand as [`close`](Server::close) does, but starts none, and a Unix server removes its file.
 pub struct Server<T: Transport, H, W: Way = InTurn> {
     endpoint: Endpoint,
     handler: W::Held<H>,
+    /// `Handler::error`. Not called by its name, for the end of a server has something to tell where nothing is known of `H`.
+    report: fn(&H, &Problem),
     way: W,
     ending: Arc<Ending>,
     settings: Settings,
@@ -141,6 +185,7 @@ impl<T: Transport, H, W: Way> Server<T, H, W> {
     fn new(
         endpoint: Endpoint,
         handler: W::Held<H>,
+        report: fn(&H, &Problem),
         way: W,
         ending: Arc<Ending>,
         settings: Settings,
@@ -148,6 +193,7 @@ impl<T: Transport, H, W: Way> Server<T, H, W> {
         Ok(Server {
             endpoint,
             handler,
+            report,
             way,
             ending,
             settings,

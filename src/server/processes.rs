@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::handler::Handler;
@@ -50,7 +50,7 @@ struct Child {
 impl Child {
     /// `None` while it runs. Only ever this child is waited for, never another of the process's.
     fn ended(&self) -> Option<Ended> {
-        match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
+        match self.state() {
             Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => None,
             Ok(WaitStatus::Exited(_, 0)) => Some(Ok(())),
             Ok(WaitStatus::Exited(pid, status)) => {
@@ -64,6 +64,19 @@ impl Child {
             // Somebody else has waited for it, or SIGCHLD is ignored: it has ended, nobody knows how.
             Err(_) => Some(Ok(())),
         }
+    }
+
+    fn state(&self) -> Result<WaitStatus, Errno> {
+        let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WEXITED;
+        if let Some(ended) = &self.ended {
+            // By its descriptor: once somebody else has waited for it, its number may be another child's.
+            match waitid(Id::PIDFd(ended.as_fd()), flags) {
+                // Before Linux 5.4.
+                Err(Errno::EINVAL) => {}
+                state => return state,
+            }
+        }
+        waitid(Id::Pid(self.pid), flags)
     }
 }
 

@@ -7,7 +7,7 @@ use super::Server;
 use super::handler::Handler;
 use super::problem::{Problem, Step};
 use super::transport::{Transport, sealed::Request};
-use super::way::{Ended, Refused, Way, Works};
+use super::way::{Refused, Way, Works};
 use super::work;
 use crate::accept::{Verdict, verdict};
 use crate::poll::{Events, PollFd, poll};
@@ -67,7 +67,8 @@ where
     /// # Errors
     ///
     /// Those after which it makes no sense to go on, as `EBADF`; and from the forking way that this process has other threads
-    /// ([`Unsupported`](ErrorKind::Unsupported)). Everything else is told to [`error`](Handler::error).
+    /// ([`Unsupported`](ErrorKind::Unsupported)). Everything else is told to [`error`](Handler::error): see
+    /// [`serve_forever`](Server::serve_forever).
     pub fn handle_request(&mut self) -> io::Result<bool> {
         self.way.check()?;
         let deadline = self.settings.timeout.map(|timeout| Instant::now().checked_add(timeout));
@@ -81,18 +82,27 @@ where
         }
     }
 
-    /// Serves until a [`ShutdownHandle`](super::ShutdownHandle) tells it to end; then answers who is in its queue, waits for the work in
-    /// hand as long as [`close_within`](super::Builder::close_within) says, and returns.
+    /// Serves until a [`ShutdownHandle`](super::ShutdownHandle) tells it to end; then answers who is in its queue, for to close the
+    /// listener would reset them, waits for the work in hand as long as [`close_within`](super::Builder::close_within) says, and returns.
     ///
-    /// Told before, it returns at once.
+    /// Told before, it does only the latter.
+    ///
+    /// # When something goes wrong
+    ///
+    /// - A client that was reset before it was taken, or a listener with nobody there after all: the next one, please.
+    /// - No descriptor, no memory (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`): the listener stays ready, and a loop that just
+    ///   tried again would spin. [`error`](Handler::error) is told, and a descriptor kept in reserve makes room for one client at a
+    ///   time. Where that does not help either, the server waits a little, at first 10 milliseconds and at most a second,
+    ///   and nobody in the queue is lost.
+    /// - No thread, no process (`EAGAIN`, `ENOMEM`): the same, and the client that was taken already is kept.
     ///
     /// # Errors
     ///
-    /// As [`handle_request`](Server::handle_request).
+    /// As [`handle_request`](Server::handle_request). It has not ended then: work in hand goes on, and it may be called again.
     pub fn serve_forever(&mut self) -> io::Result<()> {
-        let result = self.serve();
+        self.serve()?;
         self.wind_up();
-        result
+        Ok(())
     }
 
     fn serve(&mut self) -> io::Result<()> {
@@ -187,7 +197,7 @@ where
                 Ok(Pass::Served)
             }
             Err(Refused { request, error }) if error.kind() == ErrorKind::Unsupported => {
-                drop(request);
+                self.waiting = Some(request);
                 Err(error)
             }
             Err(Refused { request, error }) => {
@@ -199,20 +209,6 @@ where
         }
     }
 
-    fn tell(&self, problem: &Problem) {
-        work::tell::<T::Request, H>(&self.handler, problem);
-    }
-
-    fn reap(&mut self) {
-        let handler = &self.handler;
-        self.way.reap(&mut |ended| {
-            if let Err(error) = ended {
-                let problem = Problem::error_at(Step::Child, None, error);
-                work::tell::<T::Request, H>(handler, &problem);
-            }
-        });
-    }
-
     /// Ends what [`handle_request`](Server::handle_request) began: waits for the work in hand, as
     /// [`serve_forever`](Server::serve_forever) does, and closes the socket.
     pub fn close(mut self) {
@@ -222,34 +218,26 @@ where
 
     fn wind_up(&mut self) {
         let until = self.until();
-        // Who is in the queue has been told that there is a server: a close would be a reset.
-        if self.ending.is_told() && self.endpoint.stop() {
-            let mut queued = i64::from(self.endpoint.backlog().max(0)) + 1;
-            while queued > 0 && until.is_none_or(|until| Instant::now() < until) {
-                self.reap();
-                if !self.way.has_room() || !self.pause.is_over() {
-                    self.wait_for_work(until);
-                    continue;
-                }
-                let pass =
-                    if self.waiting.is_some() { self.start_waiting() } else { self.take_queued() };
-                match pass {
-                    Ok(Pass::Served | Pass::Other) => queued -= 1,
-                    Ok(Pass::TimedOut | Pass::Told) | Err(_) => break,
-                }
+        // Who is in the queue has been told that there is a server: a close would be a reset. A packet's sender knows of none.
+        let queued =
+            if self.endpoint.stop() { i64::from(self.endpoint.backlog().max(0)) + 1 } else { 0 };
+        let mut left = queued + i64::from(self.waiting.is_some());
+        while left > 0 && until.is_none_or(|until| Instant::now() < until) {
+            self.reap();
+            if !self.way.has_room() || !self.pause.is_over() {
+                self.wait_for_work(until);
+                continue;
+            }
+            let pass =
+                if self.waiting.is_some() { self.start_waiting() } else { self.take_queued() };
+            match pass {
+                Ok(Pass::Served) => left -= 1,
+                // A pause that has begun: it is still there, to be tried again.
+                Ok(Pass::Other) => left -= i64::from(self.pause.is_over()),
+                Ok(Pass::TimedOut | Pass::Told) | Err(_) => break,
             }
         }
-        let mut problems = Vec::new();
-        let (left, still) = self.finish_work_telling(&mut |ended| problems.extend(ended.err()));
-        for error in problems {
-            self.tell(&Problem::error_at(Step::Child, None, error));
-        }
-        if left > 0 {
-            let text =
-                format!("{left} cut off when the time was over, of which {still} left behind");
-            let error = io::Error::new(ErrorKind::TimedOut, text);
-            self.tell(&Problem::error_at(Step::Close, None, error));
-        }
+        self.finish_work();
     }
 
     /// As `take`, and `Told` when the queue is empty.
@@ -259,25 +247,46 @@ where
     }
 }
 
-/// What needs no handler.
+/// What starts no work.
 impl<T: Transport, H, W: Way> Server<T, H, W> {
-    /// Waits for the work in hand, and cuts it off when its time is over: how many that were, and how many went on even so.
-    pub(super) fn finish_work(&mut self) -> (usize, usize) {
-        self.finish_work_telling(&mut |_| ())
+    fn tell(&self, problem: &Problem) {
+        (self.report)(&self.handler, problem);
     }
 
-    fn finish_work_telling(&mut self, tell: &mut dyn FnMut(Ended)) -> (usize, usize) {
+    /// Takes in the work that has ended, and tells what ended badly.
+    fn reap(&mut self) {
+        let (handler, report) = (&*self.handler, self.report);
+        self.way.reap(&mut |ended| {
+            if let Err(error) = ended {
+                report(handler, &Problem::error_at(Step::Child, None, error));
+            }
+        });
+    }
+
+    /// Waits for the work in hand, and cuts it off when its time is over. What was not even started is told.
+    pub(super) fn finish_work(&mut self) {
         let until = self.until();
-        self.wait_for_all(until, tell);
+        if let Some(request) = self.waiting.take() {
+            let text = "taken from the queue, and not started when the server ended";
+            let error = io::Error::new(ErrorKind::ConnectionAborted, text);
+            self.tell(&Problem::error_at(Step::Close, Some(request.peer()), error));
+        }
+        self.wait_for_all(until, Server::reap);
         let left = self.way.in_hand();
         if left > 0 {
             self.way.cut();
             // Those were ended by the server itself: how is no news.
-            self.wait_for_all(Instant::now().checked_add(NOTICE), &mut |_| ());
+            let quietly = |server: &mut Self| server.way.reap(&mut |_| ());
+            self.wait_for_all(Instant::now().checked_add(NOTICE), quietly);
         }
         let still = self.way.in_hand();
         self.way.abandon();
-        (left, still)
+        if left > 0 {
+            let text =
+                format!("{left} cut off when the time was over, of which {still} left behind");
+            let error = io::Error::new(ErrorKind::TimedOut, text);
+            self.tell(&Problem::error_at(Step::Close, None, error));
+        }
     }
 
     /// Until when work may go on, now that the server ends.
@@ -288,9 +297,9 @@ impl<T: Transport, H, W: Way> Server<T, H, W> {
         }
     }
 
-    fn wait_for_all(&mut self, until: Option<Instant>, tell: &mut dyn FnMut(Ended)) {
+    fn wait_for_all(&mut self, until: Option<Instant>, reap: impl Fn(&mut Self)) {
         loop {
-            self.way.reap(tell);
+            reap(self);
             if self.way.in_hand() == 0 || until.is_some_and(|until| Instant::now() >= until) {
                 return;
             }

@@ -1,14 +1,15 @@
 //! The file of a Unix server: its own one is removed with it, a stale one on request, another's never.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::addr::{Addr, Type};
 use crate::socket::Socket;
 
-/// The file that bind made. Removed on drop, unless another has taken its place.
+/// The file that bind made. Removed on drop, unless another has taken its place: the socket, which outlives this, holds the
+/// file, so its number is nobody else's.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -38,15 +39,17 @@ fn identity(data: &fs::Metadata) -> Identity {
 
 /// Removes a socket that nobody answers at. `in_use` is what bind said, and what it is told otherwise.
 ///
-/// The path is looked at before and after the question, and removed at once when it is the same file: what remains is the time
-/// between two system calls, for Linux cannot remove a file by its number.
+/// The file is held before the question, so that its number cannot become another's, and removed at once when the path still is that file:
+/// what remains is the time between two system calls, for Linux cannot remove a file by its number.
 pub(super) fn remove_stale(
     path: &Path,
     addr: &Addr,
     kind: Type,
     in_use: io::Error,
 ) -> io::Result<()> {
-    let before = fs::symlink_metadata(path)?;
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    let held = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let before = held.metadata()?;
     if !before.file_type().is_socket() {
         let text = format!("{} is there and is no socket: it is not replaced", path.display());
         return Err(io::Error::new(ErrorKind::AddrInUse, text));

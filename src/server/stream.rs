@@ -19,8 +19,9 @@ const DRAIN_BYTES: usize = 1 << 20;
 
 /// A connection to a client: a buffered reader and an unbuffered writer, the notes' `rfile` and `wfile` in one.
 ///
-/// It is [`Read`], [`BufRead`] and [`Write`]: what is written goes at once, with nothing to flush. To read and write in
-/// one expression take it apart with [`split`](Stream::split).
+/// It is [`Read`], [`BufRead`] and [`Write`]: what is written goes at once, with nothing to flush. One `write` may take a part, of a
+/// long answer to a client that reads slowly: `write_all` takes all of it. A client that has gone is an error (`EPIPE`, `ECONNRESET`)
+/// and never SIGPIPE. To read and write in one expression take it apart with [`split`](Stream::split).
 ///
 /// Reading and writing wait no longer than [`client_timeout`](super::Builder::client_timeout) (`TimedOut`), and when the server ends no longer than
 /// [`close_within`](super::Builder::close_within) (`ConnectionAborted`).

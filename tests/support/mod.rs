@@ -1,11 +1,13 @@
 //! What several test binaries need. Not every binary uses all of it.
 #![allow(dead_code)]
 
+pub mod faults;
 pub mod fds;
 pub mod isolated;
 pub mod netns;
 pub mod options;
 pub mod process;
+pub mod servers;
 pub mod sockets;
 pub mod waits;
 

@@ -2,8 +2,12 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
+use nix::libc;
 use readysock::{Addr, Domain, Events, PollFd, Socket, Type, UnixAddr, poll};
 
 /// Longer than anything here takes, and no reason to kill the test.
@@ -31,6 +35,21 @@ pub fn tcp_listener(backlog: i32) -> (Socket, Addr) {
 
 pub fn unix(kind: Type) -> Socket {
     Socket::new(Domain::UNIX, kind, None).expect("a Unix socket")
+}
+
+/// Binds to a path of 108 bytes, as a program in C can: all of `sun_path`, and no NUL behind it.
+#[track_caller]
+pub fn bind_to_the_last_byte(socket: &Socket, path: &Path) {
+    let mut name: libc::sockaddr_un =
+        libc::sockaddr_un { sun_family: libc::AF_UNIX.try_into().unwrap(), sun_path: [0; 108] };
+    assert_eq!(path.as_os_str().len(), name.sun_path.len());
+    for (to, from) in name.sun_path.iter_mut().zip(path.as_os_str().as_bytes()) {
+        *to = libc::c_char::from_ne_bytes([*from]);
+    }
+    let len = libc::socklen_t::try_from(size_of_val(&name)).unwrap();
+    // SAFETY: the kernel reads `len` bytes at `name`.
+    let bound = unsafe { libc::bind(socket.as_fd().as_raw_fd(), (&raw const name).cast(), len) };
+    assert_eq!(bound, 0, "{}", io::Error::last_os_error());
 }
 
 /// Listens on an abstract name of the kernel's choice.

@@ -46,7 +46,17 @@ const GROUPS: [Group; 8] = [
     Group {
         name: "server",
         files: &["src/server/*.rs", "src/sys/process.rs"],
-        tests: &["--doc", "--test=server", "--test=server_isolated", "--test=server_matrix"],
+        tests: &[
+            "--doc",
+            "--test=server",
+            "--test=server_files",
+            "--test=server_isolated",
+            "--test=server_matrix",
+            "--test=server_packets",
+            "--test=server_panics",
+            "--test=server_short",
+            "--test=server_streams",
+        ],
     },
     Group {
         name: "byte_order",
