@@ -77,7 +77,7 @@ fn about(event: &Event, listening: &[&str]) -> (String, String, bool) {
                 _ => ("calls".to_owned(), line, true),
             }
         }
-        Mark::Command | Mark::Key | Mark::Ended => ("shell".to_owned(), line, false),
+        Mark::Command | Mark::Typed | Mark::Key | Mark::Ended => ("shell".to_owned(), line, false),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -36,6 +36,8 @@ enum Arrived {
 
 struct Terminal {
     child: Child,
+    /// Only of a program that somebody types for; the others have none to wait for.
+    keyboard: Option<ChildStdin>,
     open_pipes: usize,
     trace: Option<PathBuf>,
 }
@@ -96,6 +98,8 @@ impl Run<'_> {
         match &step.action {
             Action::Type(command) => self.start(terminal, command),
             Action::WaitFor(text, word) => self.wait_for(terminal, text, word.as_deref()),
+            Action::Enter(line) => self.enter(terminal, line),
+            Action::EndInput => self.end_input(terminal),
             Action::Interrupt => self.interrupt(terminal),
             Action::WaitForEnd => self.end(terminal),
         }
@@ -124,12 +128,16 @@ impl Run<'_> {
             command = traced;
         }
         self.note(terminal, Mark::Command, typed);
+        let types = |step: &Step| {
+            step.terminal == terminal && matches!(step.action, Action::Enter(_) | Action::EndInput)
+        };
+        let typed_for = self.scenario.steps.iter().any(types);
         let mut child = Command::new(&command[0])
             .args(&command[1..])
             .current_dir(self.root)
             .env("TMPDIR", &self.folder.0)
             .env("LC_ALL", "C.UTF-8")
-            .stdin(Stdio::null())
+            .stdin(if typed_for { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -144,7 +152,9 @@ impl Run<'_> {
         let stderr = child.stderr.take().expect("a pipe");
         self.listen(terminal, Mark::Said, stdout);
         self.listen(terminal, Mark::Complained, stderr);
-        self.terminals.insert(terminal.to_owned(), Terminal { child, open_pipes: 2, trace });
+        let keyboard = child.stdin.take();
+        let running = Terminal { child, keyboard, open_pipes: 2, trace };
+        self.terminals.insert(terminal.to_owned(), running);
         Ok(())
     }
 
@@ -197,11 +207,10 @@ impl Run<'_> {
     fn wait_for(&mut self, terminal: &str, text: &str, word: Option<&str>) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         self.running(terminal)?;
-        // What arrived while somebody else was waited for counts as well, from the last command on.
-        let start = self
-            .happened
-            .iter()
-            .rposition(|it| it.terminal == terminal && it.mark == Mark::Command);
+        // What arrived while somebody else was waited for counts as well, from what was typed last on.
+        let start = self.happened.iter().rposition(|it| {
+            it.terminal == terminal && matches!(it.mark, Mark::Command | Mark::Typed)
+        });
         let heard = |it: &Happened| {
             (it.terminal == terminal && it.mark == Mark::Said && it.text.contains(text))
                 .then(|| it.text.clone())
@@ -221,6 +230,20 @@ impl Run<'_> {
             let taken = rest.split([' ', ',']).next().unwrap_or_default().to_owned();
             self.words.insert(word.to_owned(), taken);
         }
+        Ok(())
+    }
+
+    fn enter(&mut self, terminal: &str, line: &str) -> Result<()> {
+        self.note(terminal, Mark::Typed, line.to_owned());
+        let keyboard = self.running(terminal)?.keyboard.as_mut();
+        let keyboard = keyboard.ok_or_else(|| Problem::Failed("after Ctrl-D".to_owned()))?;
+        // In one piece, as a terminal hands it over.
+        keyboard.write_all(format!("{line}\n").as_bytes()).map_err(failed(terminal))
+    }
+
+    fn end_input(&mut self, terminal: &str) -> Result<()> {
+        self.note(terminal, Mark::Key, "D".to_owned());
+        drop(self.running(terminal)?.keyboard.take());
         Ok(())
     }
 

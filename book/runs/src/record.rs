@@ -11,22 +11,25 @@ pub struct Event {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
-    /// What the reader types.
+    /// What the reader types for the shell.
     Command,
+    /// What the reader types for the program.
+    Typed,
     /// A line of standard output.
     Said,
     /// A line of standard error.
     Complained,
     /// A system call and its answer.
     Call,
-    /// A key, `C` for Ctrl-C.
+    /// A key, `C` for Ctrl-C, `D` for Ctrl-D.
     Key,
     /// The exit status.
     Ended,
 }
 
-const MARKS: [(Mark, &str); 6] = [
+const MARKS: [(Mark, &str); 7] = [
     (Mark::Command, "$"),
+    (Mark::Typed, "<"),
     (Mark::Said, "|"),
     (Mark::Complained, "!"),
     (Mark::Call, ">"),
@@ -89,11 +92,12 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let text = "a $ cargo run\na | one  two\na > close(3) = 0\nb ! no\na ^ C\na = 0\na |\n";
+        let text =
+            "a $ cargo run\na < typed\na | one  two\na > close(3) = 0\nb ! no\na ^ C\na = 0\na |\n";
         let record = Record::parse(text).expect("a record");
         assert_eq!(record.to_string(), text);
         assert_eq!(record.terminals(), ["a", "b"]);
-        assert_eq!(record.events[1].text, "one  two");
+        assert_eq!(record.events[2].text, "one  two");
         assert!(Record::parse("a b c").is_err_and(|text| text.contains("line 1")));
     }
 }

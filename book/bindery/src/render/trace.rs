@@ -84,8 +84,8 @@ fn list(body: &str) -> Result<Vec<(String, String)>, String> {
 fn is_about(event: &Event, wanted: &str) -> bool {
     match event.mark {
         Mark::Call => event.text.split('(').next() == Some(wanted),
-        Mark::Said | Mark::Complained | Mark::Command => event.text.contains(wanted),
-        Mark::Key => wanted == "^C",
+        Mark::Said | Mark::Complained | Mark::Command | Mark::Typed => event.text.contains(wanted),
+        Mark::Key => wanted.strip_prefix('^') == Some(&event.text),
         Mark::Ended => false,
     }
 }
@@ -101,7 +101,8 @@ fn row(event: &Event, note: Option<&str>, several: bool) -> Option<String> {
         Mark::Said => ("says", format!("<samp>{text}</samp>")),
         Mark::Complained => ("says", format!("<samp class=\"complaint\">{text}</samp>")),
         Mark::Command => ("types", format!("<kbd>$ {}</kbd>", words(&escape(&event.text)))),
-        Mark::Key => ("types", "<kbd>^C</kbd>".to_owned()),
+        Mark::Typed => ("types", format!("<kbd>{text}</kbd>")),
+        Mark::Key => ("types", format!("<kbd>^{text}</kbd>")),
         Mark::Ended => return None,
     };
     let terminal = escape(&event.terminal);
