@@ -8,6 +8,8 @@
 //! {{transcript NAME}}                 a recorded run
 //! {{trace NAME from TEXT to TEXT}}    a recorded run with its system calls, or a part of it; then notes as a list,
 //! - `CALL`: what it means             each on the next call of that name, and a line {{end}}
+//! {{fdset NAME from TEXT to TEXT}}    the sets of each select in a recorded trace, before and after
+//! {{player NAME}}                     a recorded session of server and client, with the lists and the queues
 //! {{listing NAME}}                    Python | C | Rust, and what they say
 //! {{figure NAME}}                     a drawing, inline
 //! {{plot NAME}}                       a plot with its table
