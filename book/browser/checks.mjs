@@ -91,6 +91,18 @@ export async function elements(page) {
         .map(it => it.localName).filter(name => name.includes('-')))]);
 }
 
+/// The contents are opened and closed by the keyboard.
+export async function contents(page) {
+    const toggle = page.locator('#mdbook-sidebar-toggle');
+    const before = await toggle.getAttribute('aria-expanded');
+    for (let tabs = 0; tabs < 20 && !await toggle.evaluate(it => it === document.activeElement); tabs++) {
+        await page.keyboard.press('Tab');
+    }
+    await page.keyboard.press('Enter');
+    const after = await toggle.getAttribute('aria-expanded');
+    return before === after ? [`the contents do not open by the keyboard: ${before} stays ${after}`] : [];
+}
+
 /// As a reader would: open it by its key, type a word, follow a result.
 export async function search(page, { word, page: wanted }) {
     await page.keyboard.press('s');
@@ -99,7 +111,7 @@ export async function search(page, { word, page: wanted }) {
     await bar.pressSequentially(word);
     const results = page.locator('#mdbook-searchresults a, #searchresults a');
     try {
-        await results.first().waitFor({ state: 'visible', timeout: 10000 });
+        await results.first().waitFor({ state: 'visible' });
     } catch {
         return [`the search does not find ${word}`];
     }

@@ -1,9 +1,16 @@
 // Small mends of mdBook's own pages, so that everybody can use them.
 'use strict';
 (() => {
-    // A label that is no button, with a role of one: what it does is done by the checkbox that it names.
-    const toggle = document.getElementById('mdbook-sidebar-toggle') || document.getElementById('sidebar-toggle');
-    if (toggle && toggle.tagName === 'LABEL' && !toggle.hasAttribute('role')) {
+    // The button of the contents is a label, which no key reaches and which may not say that it is expanded.
+    const toggle = document.getElementById('mdbook-sidebar-toggle');
+    if (toggle) {
         toggle.setAttribute('role', 'button');
+        toggle.tabIndex = 0;
+        toggle.addEventListener('keydown', event => {
+            if (event.key === 'Enter' || event.key === ' ') {
+                event.preventDefault();
+                toggle.click();
+            }
+        });
     }
 })();

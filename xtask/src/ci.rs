@@ -45,6 +45,8 @@ fn all(root: &Path) -> Result<Vec<Step>, Box<dyn Error>> {
         let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
         steps.push(cargo(&format!("readme: cargo {}", command.join(" ")), &arguments));
     }
+    // Before xtask's own tests, one of which wants the mdBook that is brought here.
+    steps.extend(book::steps(root));
     steps.push(cargo("xtask and the shape of the tree", &["test", "--package", "xtask"]));
     let same_work = ["test", "--package", "readysock-benches", "--test", "same_work"];
     steps.push(cargo("the benches do the same work", &same_work));
@@ -52,7 +54,6 @@ fn all(root: &Path) -> Result<Vec<Step>, Box<dyn Error>> {
     steps.push(cargo("options read the same in other crates", &options));
     steps.push(bench::step(root));
     steps.push(error_codes(root));
-    steps.extend(book::steps(root));
     let docs = ["doc", "--no-deps", "--workspace"];
     steps.push(Step::cargo("docs", root, &docs, &[("RUSTDOCFLAGS", "-D warnings")]));
     steps.push(package(root));

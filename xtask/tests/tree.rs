@@ -58,10 +58,27 @@ fn the_search_for_exceptions_finds_them() {
 }
 
 #[test]
-fn no_file_of_the_library_is_too_long() {
-    for (path, text) in rust_files("src") {
+fn no_file_is_too_long() {
+    for (path, text) in ["src", "book", "xtask"].into_iter().flat_map(rust_files) {
         let lines = text.lines().count();
         assert!(lines <= LONGEST, "{} has {lines} lines: split it", path.display());
+    }
+}
+
+/// `cargo test` in a fresh clone builds the crate and nothing else, least of all mdBook.
+#[test]
+fn a_reader_s_first_test_builds_no_mdbook() {
+    let manifest = |file: &str| fs::read_to_string(root().join(file)).expect("a manifest");
+    assert!(manifest("Cargo.toml").contains("\ndefault-members = [\".\"]\n"));
+    for member in [".", "benches", "book/exercises", "book/listings", "book/runs", "xtask"] {
+        let text = manifest(&format!("{member}/Cargo.toml"));
+        let needs = |line: &str| line.contains("mdbook") || line.contains("readysock-bindery");
+        assert!(
+            !text
+                .lines()
+                .any(|line| needs(line) && line.contains('=') && !line.contains("members")),
+            "{member} needs mdBook"
+        );
     }
 }
 
@@ -77,6 +94,15 @@ fn the_code_map_is_true() {
         .collect();
     for path in &named {
         assert!(root().join(path).exists(), "CONTRIBUTING.md names `{path}`, which is not there");
+    }
+    for entry in fs::read_dir(root().join("book")).expect("book") {
+        let entry = entry.expect("an entry of book");
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let room = entry.path().is_dir();
+        assert!(
+            !room || named.contains(&&*format!("book/{name}/")),
+            "CONTRIBUTING.md does not name book/{name}/"
+        );
     }
     for entry in fs::read_dir(root().join("src")).expect("src") {
         let room = entry.expect("an entry of src").path();

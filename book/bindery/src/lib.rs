@@ -7,7 +7,9 @@
 //! {{code NAME ANCHOR}}                a part of an example's source
 //! {{transcript NAME}}                 a recorded run
 //! {{trace NAME from TEXT to TEXT}}    a recorded run with its system calls, or a part of it; then notes as a list,
-//! - `CALL`: what it means             each on the next call of that name, and a line {{end}}
+//! - `CALL`: what it means             each on the next call of that name (or the next line with that text), and a
+//!                                     line {{end}}. `as ELEMENT` after the name: the custom element around the
+//!                                     table, `theme/ELEMENT.js`, that is not `trace-steps`
 //! {{fdset NAME from TEXT to TEXT}}    the sets of each select in a recorded trace, before and after
 //! {{player NAME}}                     a recorded session of server and client, with the lists and the queues
 //! {{listing NAME}}                    Python | C | Rust, and what they say

@@ -36,7 +36,7 @@ struct Axis {
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 400.0;
 /// Left, top, right, bottom: room for the labels.
-const MARGIN: (f64, f64, f64, f64) = (80.0, 20.0, 20.0, 56.0);
+const MARGIN: (f64, f64, f64, f64) = (80.0, 20.0, 34.0, 56.0);
 /// Series are told apart without colour.
 const DASHES: [&str; 4] = ["none", "8 4", "2 4", "12 4 2 4"];
 

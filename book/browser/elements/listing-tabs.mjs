@@ -6,7 +6,7 @@ export default async function drive(page, element) {
     const shown = () => element.locator('.listing').evaluateAll(all => all.filter(it => it.getClientRects().length > 0).map(it => it.dataset.language));
     const languages = await element.locator('[role=tab]').allTextContents();
     assert.ok(languages.length > 1, 'there are tabs');
-    await element.locator('[role=tab][tabindex="0"]').focus({ timeout: 2000 });
+    await element.locator('[role=tab][tabindex="0"]').focus();
     await page.keyboard.press('Home');
     for (const language of languages) {
         assert.equal(await selected(), language);

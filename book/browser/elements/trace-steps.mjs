@@ -6,7 +6,7 @@ export default async function drive(page, element) {
         .findIndex(row => row.getAttribute('aria-current') === 'step'));
     const count = await element.locator('tbody tr').count();
     const next = element.locator('button[data-go="next"], button').last();
-    await next.focus({ timeout: 2000 });
+    await next.focus();
     await page.keyboard.press('Home');
     assert.equal(await current(), 0, 'Home goes to the first row');
     await page.keyboard.press('ArrowRight');

@@ -57,7 +57,7 @@ fn replay(name: &str, folder: &Path, root: &Path) -> Result<(), Failed> {
                 Err(format!("{difference}\nif the book is wrong: cargo xtask record {name}").into())
             }
         },
-        Err(Problem::Skipped(reason)) => Ok(skipped(&reason)),
+        Err(Problem::Skipped(reason)) => skipped(&reason),
         Err(Problem::Failed(text)) => Err(text.into()),
     }
 }
@@ -66,11 +66,12 @@ fn same(recorded: &str, now: readysock_runs::Result<String>) -> Result<(), Faile
     match now {
         Ok(now) if now == recorded => Ok(()),
         Ok(now) => Err(format!("recorded:\n{recorded}\nnow:\n{now}").into()),
-        Err(Problem::Skipped(reason)) => Ok(skipped(&reason)),
+        Err(Problem::Skipped(reason)) => skipped(&reason),
         Err(Problem::Failed(text)) => Err(text.into()),
     }
 }
 
-fn skipped(reason: &str) {
+fn skipped(reason: &str) -> Result<(), Failed> {
     let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+    Ok(())
 }

@@ -74,14 +74,14 @@ pub(crate) fn site(root: &Path) -> PathBuf {
 /// Builds the site where it belongs, and says where that is.
 pub(crate) fn build(root: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let site = site(root);
-    build_at(root, &site)?;
+    build_at(root, &root.join("book"), &site)?;
     Ok(site)
 }
 
 /// A build with a warning has failed: most of what goes wrong in mdBook is no more than that.
-fn build_at(root: &Path, site: &Path) -> Outcome {
+fn build_at(root: &Path, book: &Path, site: &Path) -> Outcome {
     let mut build = Command::new(tool::mdbook(root)?);
-    build.arg("build").arg("--dest-dir").arg(site).arg(root.join("book"));
+    build.arg("build").arg("--dest-dir").arg(site).arg(book);
     edit_links(&mut build, root)?;
     println!("    {}", steps::shown(&build));
     let output = build.stdin(Stdio::null()).output()?;
@@ -147,6 +147,8 @@ pub(crate) fn steps(root: &Path) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -155,6 +157,40 @@ mod tests {
         let port = taken.local_addr().expect("an address").port();
         let problem = free(port).expect_err("it is taken").to_string();
         assert!(problem.contains("--port") && problem.lines().count() == 1, "{problem}");
+    }
+
+    /// It needs the real one, and `cargo test` builds no mdBook.
+    #[test]
+    fn what_mdbook_only_warns_of_fails_the_build() {
+        let root = crate::root();
+        if !tool::is_there(root) {
+            // Not eprintln!, which nobody sees while the test passes.
+            let reason = "there is no mdBook under target/tools: cargo xtask book --no-serve";
+            let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+            return;
+        }
+        let folder = crate::ci::Folder::new("warned").expect("a folder");
+        let (book, site) = (folder.0.join("book"), folder.0.join("site"));
+        let write = |file: &str, text: &str| {
+            let path = book.join(file);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            std::fs::write(path, text).expect("a file");
+        };
+        write("src/SUMMARY.md", "# Summary\n\n- [A](a.md)\n");
+        write("src/a.md", "# A\n");
+        write("book.toml", "[book]\ntitle = \"T\"\n");
+        build_at(root, &book, &site).expect("nothing is wrong yet");
+        for (file, fault) in [
+            ("book.toml", "[book]\ntitle = \"T\"\n[output.html]\ndefualt-theme = \"light\"\n"),
+            ("src/a.md", "# A\n\n{{#include none.rs}}\n"),
+            ("src/SUMMARY.md", "# Summary\n\n- [A](b.md)\n- text\n- [B](a.md\n"),
+        ] {
+            let sound = std::fs::read_to_string(book.join(file)).expect("it was written");
+            write(file, fault);
+            let problem = build_at(root, &book, &site).expect_err(file).to_string();
+            assert!(problem.starts_with("mdBook: "), "{problem}");
+            write(file, &sound);
+        }
     }
 
     #[test]

@@ -26,6 +26,12 @@ pub(super) fn mdbook(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
     Ok(own)
 }
 
+/// Whether it is under target/ already.
+#[cfg(test)]
+pub(super) fn is_there(root: &Path) -> bool {
+    is_that_version(&steps::target(root).join("tools/bin/mdbook"))
+}
+
 fn is_that_version(tool: &Path) -> bool {
     let output = Command::new(tool).arg("--version").output();
     output.is_ok_and(|output| {

@@ -8,6 +8,7 @@ pub mod source;
 use std::path::Path;
 
 use crate::Problem;
+use crate::directive;
 use crate::expand;
 use crate::plots;
 use crate::workspace::Workspace;
@@ -33,7 +34,10 @@ pub fn source(root: &Path) -> Result<Vec<Problem>, String> {
         problems.extend(source::check(file, text));
         problems.extend(prose::check(file, text));
     }
-    problems.extend(homes::check(&workspace, &chapters));
+    // A chapter that cannot be read shows nothing, and to say so of all that it shows would hide why.
+    if chapters.iter().all(|(file, text)| directive::find(file, text).is_ok()) {
+        problems.extend(homes::check(&workspace, &chapters));
+    }
     problems.extend(summary(&workspace, &chapters)?);
     problems.sort();
     problems.dedup();

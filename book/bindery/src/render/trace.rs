@@ -7,9 +7,19 @@ use crate::render::steps::controls;
 use crate::render::terminal::named;
 use crate::workspace::Workspace;
 
-/// `NAME`, `NAME from TEXT`, `NAME to TEXT`, `NAME from TEXT to TEXT`; the notes are a list.
+/// What goes through the rows where scripts run, if nothing else is asked for.
+const ELEMENT: &str = "trace-steps";
+
+/// `NAME [as ELEMENT] [from TEXT] [to TEXT]`; the notes are a list.
 pub fn trace(workspace: &Workspace, argument: &str, body: &str) -> Result<String, String> {
     let (name, part) = argument.split_once(' ').unwrap_or((argument, ""));
+    let (element, part) = match part.strip_prefix("as ") {
+        Some(rest) => rest.split_once(' ').unwrap_or((rest, "")),
+        None => (ELEMENT, part),
+    };
+    if !workspace.book().join("theme").join(format!("{element}.js")).exists() {
+        return Err(format!("there is no theme/{element}.js"));
+    }
     let record = workspace.record("traces", name)?;
     let events = cut(&record, part)?;
     let mut notes: Vec<Option<String>> = vec![None; events.len()];
@@ -29,10 +39,10 @@ pub fn trace(workspace: &Workspace, argument: &str, body: &str) -> Result<String
         .collect();
     let label = id(name);
     Ok(format!(
-        "<trace-steps class=\"trace\" data-trace=\"{label}\">\n\
+        "<{element} class=\"trace\" data-trace=\"{label}\">\n\
          {}\
          <table><thead><tr><th scope=\"col\">What happened</th><th scope=\"col\">What it means</th></tr></thead>\
-         <tbody>{rows}</tbody></table></trace-steps>",
+         <tbody>{rows}</tbody></table></{element}>",
         controls(&[])
     ))
 }
@@ -46,7 +56,7 @@ pub fn cut<'a>(record: &'a Record, part: &str) -> Result<&'a [Event], String> {
         None => (None, part.strip_prefix("to ")),
     };
     if !part.is_empty() && from.is_none() && to.is_none() {
-        return Err("write NAME from TEXT to TEXT".to_owned());
+        return Err("write NAME as ELEMENT from TEXT to TEXT".to_owned());
     }
     let find = |events: &[Event], text: &str| {
         events
@@ -109,8 +119,10 @@ fn row(event: &Event, note: Option<&str>, several: bool) -> Option<String> {
         _ => String::new(),
     };
     let note = note.map(inline).unwrap_or_default();
+    // What was recorded, as it was recorded: scripts read it here and need not take the cells apart.
+    let text = escape(&event.text);
     Some(format!(
-        "<tr class=\"{class}\" data-terminal=\"{terminal}\"><td>{who}{what}</td><td>{note}</td></tr>"
+        "<tr class=\"{class}\" data-terminal=\"{terminal}\" data-text=\"{text}\"><td>{who}{what}</td><td>{note}</td></tr>"
     ))
 }
 
