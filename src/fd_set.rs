@@ -197,8 +197,7 @@ impl<'fd> FdSet<'fd> {
     /// ```
     #[inline]
     #[must_use]
-    pub fn into_empty(mut self) -> FdSet<'static> {
-        self.negative.clear();
+    pub fn into_empty(self) -> FdSet<'static> {
         // Negative descriptors are too rare for their memory to be worth keeping.
         FdSet { words: self.words.into_empty(), negative: Vec::new() }
     }

@@ -71,6 +71,9 @@ pub struct PollSet<S> {
     cursor: usize,
 }
 
+/// What the kernel reports whatever is asked for.
+const UNASKED: Events = Events::ERR.union(Events::HUP).union(Events::NVAL);
+
 struct Entry<S> {
     source: S,
     key: Key,
@@ -171,7 +174,7 @@ impl<S> PollSet<S> {
     pub fn set_events(&mut self, key: Key, events: Events) -> bool {
         let Some(entry) = self.entry(key) else { return false };
         entry.events = events;
-        entry.pending &= events | Events::ERR | Events::HUP | Events::NVAL;
+        entry.pending &= events | UNASKED;
         true
     }
 

@@ -15,7 +15,7 @@ pub struct Key {
 impl Key {
     /// As a number that the kernel can carry for us.
     pub(crate) fn to_bits(self) -> u64 {
-        u64::from(self.generation) << 32 | u64::from(self.slot)
+        (u64::from(self.generation) << 32) | u64::from(self.slot)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "each half is 32 bits")]

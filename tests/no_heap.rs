@@ -253,6 +253,17 @@ fn above() {
             assert_eq!(found, count);
         }
     }
+
+    // A set that ends its borrow keeps its memory too.
+    let mut set = wide.clone();
+    for _ in 0..2 {
+        set = without_heap("into_empty", || {
+            let mut next = set.into_empty();
+            next.extend(high.iter().map(AsFd::as_fd));
+            next
+        });
+        assert_eq!(set, wide);
+    }
 }
 
 fn poll_set() {

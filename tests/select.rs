@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use readysock::{FdSet, Ready, select, select_into};
+use support::fds::numbered;
 use support::waits::{LONG, SELECTS};
 
 const NONE: FdSet<'static> = FdSet::new();
@@ -84,4 +85,18 @@ fn a_kept_answer_is_replaced_each_time() {
         assert_eq!(ready, Ready::new());
     }
     assert_eq!(format!("{ready:?}"), format!("{:?}", Ready::new()));
+}
+
+/// The kernel looks at as many words of each set as the longest has: those behind a shorter one hold nothing.
+#[test]
+fn a_kept_answer_asks_nothing_that_was_asked_before() {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let high = numbered(&far, 640);
+    let (low, high) = (FdSet::from_iter([near.as_fd()]), FdSet::from_iter([high.as_fd()]));
+    assert!(near.as_raw_fd() < 640);
+    let mut ready = Ready::new();
+    assert_eq!(select_into(&NONE, &high, &NONE, &mut ready, LONG).expect("selected"), 1);
+    // Descriptor `high` could still be written to, but now the question is whether it can be read.
+    assert_eq!(select_into(&high, &low, &NONE, &mut ready, LONG).expect("selected"), 1);
+    assert!(ready.writable().iter().eq([near.as_raw_fd()]) && ready.readable().is_empty());
 }

@@ -70,6 +70,9 @@ fn in_turn_the_second_waits_and_with_threads_not() {
 
 #[test]
 fn each_client_gets_a_child() {
+    if !support::forks() {
+        return;
+    }
     let (server, client) = both_ends("fork_server", &["--clients", "5"]);
     assert_eq!(count(&server, "in a child of its own"), 5, "{server:#?}");
     assert_eq!(count(&client, THANKS), 5, "{client:#?}");
@@ -104,6 +107,9 @@ fn a_server_that_stays_ends_when_it_is_quiet_or_interrupted() {
 #[test]
 fn a_server_that_stays_serves() {
     for name in ["tcp_server", "fork_server"] {
+        if name == "fork_server" && !support::forks() {
+            continue;
+        }
         let mut server = Program::example(name, &["--listen", "127.0.0.1:0"]);
         let mut client = TcpStream::connect(server.listening()).unwrap();
         let mut answer = String::new();

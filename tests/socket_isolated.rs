@@ -2,12 +2,14 @@
 
 mod support;
 
+use std::fs;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{
     SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, Signal, sigaction,
 };
@@ -15,11 +17,11 @@ use nix::sys::socket::{setsockopt, sockopt as nix_opt};
 use nix::sys::time::TimeVal;
 use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
 use nix::time::ClockId;
-use readysock::sockopt::{self, KeepAlive};
+use readysock::sockopt::{self, KeepAlive, Linger, SoLinger};
 use readysock::{Addr, Domain, Events, Socket, Type, UnixAddr, libc};
 use support::fds::lower_limit;
 use support::isolated::{self, Case};
-use support::sockets::{errno, now, pair, tcp_listener, unix_listener, wait};
+use support::sockets::{errno, now, pair, tcp_listener, tcp_pair, udp, unix_listener, wait};
 
 fn main() {
     const CASES: &[Case] = &[
@@ -32,6 +34,9 @@ fn main() {
         ("a_time_of_the_socket_s_own_ends_under_a_timer", own_time_ends),
         ("a_connect_with_a_time_of_its_own_ends_under_a_timer", own_time_of_connect_ends),
         ("connect_timeout_keeps_its_deadline_under_a_timer", connect_timeout_ends),
+        ("a_connect_with_a_time_of_its_own_ends_after_one_signal", own_time_of_connect_ends_late),
+        ("what_ends_a_call_after_signals_is_its_error", errors_end_it),
+        ("without_a_port_connect_timeout_fails_at_once", no_port),
         ("what_was_ready_may_be_gone", may_be_gone),
         ("without_descriptors_accept_fails_and_the_listener_stays_ready", no_descriptors),
         ("a_closed_socket_is_an_error_to_every_call", closed),
@@ -76,6 +81,7 @@ const WRITE: i32 = 1;
 const DRAIN: i32 = 2;
 const ACCEPT: i32 = 3;
 const LISTEN: i32 = 4;
+const CLOSE: i32 = 5;
 
 extern "C" fn handler(_: i32) {
     if HANDLED.fetch_add(1, Ordering::Relaxed) < 4 {
@@ -104,6 +110,8 @@ extern "C" fn handler(_: i32) {
         }
         // SAFETY: listen(2) may be called in a handler; it takes numbers only.
         LISTEN => assert_done(isize::try_from(unsafe { libc::listen(fd, 16) }).unwrap_or(-1)),
+        // SAFETY: close(2) may be called in a handler; the test has given the descriptor away.
+        CLOSE => assert_done(isize::try_from(unsafe { libc::close(fd) }).unwrap_or(-1)),
         _ => {}
     }
 }
@@ -116,8 +124,14 @@ fn assert_done(result: isize) {
     }
 }
 
+const EVERY: Duration = Duration::from_millis(20);
+
 /// SIGUSR1 every 20 ms until it is dropped, without SA_RESTART: each one ends a call that blocks.
 fn signals(action: i32, socket: &impl AsRawFd) -> Timer {
+    signals_at(Expiration::Interval(EVERY.into()), action, socket)
+}
+
+fn signals_at(times: Expiration, action: i32, socket: &impl AsRawFd) -> Timer {
     HANDLED.store(0, Ordering::Relaxed);
     FD.store(socket.as_raw_fd(), Ordering::Relaxed);
     ACTION.store(action, Ordering::Relaxed);
@@ -126,8 +140,7 @@ fn signals(action: i32, socket: &impl AsRawFd) -> Timer {
     unsafe { sigaction(Signal::SIGUSR1, &action) }.expect("a handler");
     let event = SigEvent::new(SigevNotify::SigevSignal { signal: Signal::SIGUSR1, si_value: 0 });
     let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, event).expect("a timer");
-    let interval = Expiration::Interval(Duration::from_millis(20).into());
-    timer.set(interval, TimerSetTimeFlags::empty()).expect("set");
+    timer.set(times, TimerSetTimeFlags::empty()).expect("set");
     timer
 }
 
@@ -321,6 +334,51 @@ fn connect_timeout_ends() {
         });
         assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::TimedOut, None), "{domain:?}");
     }
+}
+
+/// The kernel says of the second call what POSIX has for a third holder: the connect is under way.
+fn own_time_of_connect_ends_late() {
+    let (listener, addr, _first) = full_listener(Domain::INET);
+    let _timer = signals_at(Expiration::OneShot(EVERY.into()), NOTHING, &listener);
+    let socket = Socket::new(Domain::INET, Type::STREAM, None).expect("a socket");
+    setsockopt(&socket, nix_opt::SendTimeout, &own_time()).expect("SO_SNDTIMEO");
+    assert_eq!(errno(socket.connect(&addr)), libc::EINPROGRESS);
+    assert_eq!(handled(), 1);
+}
+
+fn errors_end_it() {
+    // A reset: the error comes once, and whoever asks again is told that the stream has ended.
+    let (near, far) = tcp_pair();
+    sockopt::set(&near, SoLinger, Linger::Abort).expect("SO_LINGER");
+    let _timer = signals(CLOSE, &near.into_raw_fd());
+    assert_eq!(errno(far.recv(&mut [0; 8])), libc::ECONNRESET);
+    interrupted();
+
+    // A listener that goes while somebody waits in its queue.
+    type Connect = fn(&Socket, &Addr) -> io::Result<()>;
+    const CONNECTS: [Connect; 2] = [
+        |socket, addr| socket.connect(addr),
+        |socket, addr| socket.connect_timeout(addr, 10 * TIME),
+    ];
+    for connect in CONNECTS {
+        let (listener, addr, _first) = full_listener(Domain::UNIX);
+        let _timer = signals(CLOSE, &listener.into_raw_fd());
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+        assert_eq!(errno(connect(&socket, &addr)), libc::ECONNREFUSED);
+        interrupted();
+    }
+}
+
+/// EAGAIN is what a full queue of a Unix listener says, and can be waited for; here it says that no port is free.
+fn no_port() {
+    if let Err(error) = unshare(CloneFlags::CLONE_NEWNET) {
+        return support::skipped(&format!("a namespace with one port: {error}"));
+    }
+    let range = "/proc/sys/net/ipv4/ip_local_port_range";
+    fs::write(range, "40000 40000").expect("the ports of this namespace");
+    let _taken = udp();
+    let socket = Socket::new(Domain::INET, Type::DGRAM, None).expect("a socket");
+    assert_eq!(errno(socket.connect_timeout(([127, 0, 0, 1], 9), 10 * TIME)), libc::EAGAIN);
 }
 
 /// Another holder of the socket may be faster. A call that waited for the next one then would be ended by the alarm.

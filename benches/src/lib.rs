@@ -3,7 +3,10 @@
 //! The [`Case`]s of a piece of work do it each with another library, on the same descriptors, and come to the same
 //! answer (tests/same_work.rs). Three kinds of programs run them: criterion's benches, `budgets` (times, in turns) and
 //! `instructions` (under callgrind). `cargo xtask bench` starts the last two, and compares what they say.
+//!
+//! What the servers and the event loop cost as a whole, other programs measure: `servers` and `reactor`.
 
+pub mod echo;
 pub mod fd_set;
 pub mod fixture;
 pub mod poll;

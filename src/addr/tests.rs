@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::os::unix::ffi::OsStrExt;
 
 use proptest::prelude::*;
@@ -149,4 +150,11 @@ fn what_is_too_short_for_its_family_is_kept_as_it_is() {
     let Addr::Other(one_byte) = read(&[&[7]]) else { panic!() };
     assert_eq!((one_byte.family(), one_byte.as_bytes()), (Domain::from(0), &[7][..]));
     assert_eq!(read(&[]).to_string(), "(no address)");
+
+    let state = BuildHasherDefault::<DefaultHasher>::default();
+    assert_ne!(
+        state.hash_one(&addr),
+        state.hash_one(read(&[&[7]])),
+        "a map tells them apart early"
+    );
 }

@@ -316,7 +316,7 @@ fn unescape(text: &str) -> io::Result<Vec<u8>> {
                     char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
                 };
                 let (high, low) = digit(high).zip(digit(low)).ok_or_else(unknown)?;
-                bytes.push(high << 4 | low);
+                bytes.push((high << 4) | low);
                 rest = after;
             }
             _ => return Err(unknown()),

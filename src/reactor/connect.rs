@@ -220,7 +220,10 @@ impl Reactor {
             self.cancel(deadline);
         }
         if let Some(mut protocol) = protocol {
-            self.contain(None, |reactor| protocol.connect_failed(reactor, error));
+            self.contain(None, move |reactor| {
+                protocol.connect_failed(reactor, error);
+                drop(protocol);
+            });
         }
     }
 }

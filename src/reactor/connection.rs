@@ -22,12 +22,13 @@ const LOW: usize = 16 << 10;
 pub(super) struct Connection {
     pub(super) socket: Socket,
     phase: Phase,
+    /// The protocol was told that it is there: first, whatever has happened to it since.
+    made: bool,
     /// This half ends when the queue is empty, or has ended.
     writing: Writing,
     pub(super) read_paused: bool,
     pub(super) read_closed: bool,
-    /// What the protocol was told last about the queue.
-    told_full: bool,
+    marks: Marks,
     /// Reading was resumed, and the protocol has not been told.
     resumed: bool,
     drained: u32,
@@ -41,8 +42,6 @@ pub(super) struct Connection {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The protocol has not been told of it yet.
-    New,
     Open,
     /// The queue is flushed; what arrives is thrown away.
     Closing,
@@ -55,6 +54,15 @@ enum Writing {
     Open,
     Ending,
     Ended,
+}
+
+/// What the protocol was told last about the queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    Resumed,
+    /// It went above the high mark since. Told also where it is flushed by then: who stops writing there waits for the other call.
+    Crossed,
+    Paused,
 }
 
 /// What is to be sent. There is one only where something is queued or a mark was set: most connections are idle.
@@ -97,11 +105,12 @@ impl Connection {
     pub(super) fn new(socket: Socket, protocol: Box<dyn Protocol>) -> Connection {
         Connection {
             socket,
-            phase: Phase::New,
+            phase: Phase::Open,
+            made: false,
             writing: Writing::Open,
             read_paused: false,
             read_closed: false,
-            told_full: false,
+            marks: Marks::Resumed,
             resumed: false,
             drained: 0,
             clocked: false,
@@ -114,16 +123,36 @@ impl Connection {
     #[inline]
     pub(super) fn interest(&self) -> Events {
         let mut events = Events::empty();
-        if self.lost.is_none() {
-            let wanted = match self.phase {
-                Phase::New => false,
-                Phase::Open => !self.read_paused,
-                Phase::Closing | Phase::Draining => true,
-            };
-            events.set(Events::IN, wanted && !self.read_closed);
-            events.set(Events::OUT, self.queued() > 0);
-        }
+        events.set(Events::IN, self.wants_in());
+        events.set(Events::OUT, self.wants_out());
         events
+    }
+
+    #[inline]
+    pub(super) fn wants_in(&self) -> bool {
+        let wanted = match self.phase {
+            // Who held something back is told first that it goes on.
+            Phase::Open => self.made && !self.read_paused && !self.resumed,
+            Phase::Closing | Phase::Draining => true,
+        };
+        wanted && !self.read_closed && self.lost.is_none()
+    }
+
+    #[inline]
+    pub(super) fn wants_out(&self) -> bool {
+        self.queued() > 0 && self.lost.is_none()
+    }
+
+    /// Whether it is to be watched for `IN`, and nothing is due for it: the short answer to [`interest`](Connection::interest),
+    /// [`is_due`](Connection::is_due) and [`begins_to_drain`](Connection::begins_to_drain), for nearly all connections at nearly all times.
+    #[inline]
+    pub(super) fn only_reads(&self) -> bool {
+        self.phase == Phase::Open
+            && self.made
+            && self.lost.is_none()
+            && self.queue.is_none()
+            && self.marks == Marks::Resumed
+            && !(self.read_paused | self.read_closed | self.resumed)
     }
 
     #[inline]
@@ -154,28 +183,30 @@ impl Connection {
     #[inline]
     pub(super) fn is_due(&self) -> bool {
         self.lost.is_some()
-            || self.phase == Phase::New
+            || !self.made
             || self.resumed
-            || (self.queue.is_some() || self.told_full) && self.is_full() != self.told_full
+            || self.marks == Marks::Crossed
+            || (self.queue.is_some() || self.marks == Marks::Paused)
+                && self.is_full() != (self.marks == Marks::Paused)
     }
 
     pub(super) fn due(&mut self) -> Due {
+        if !std::mem::replace(&mut self.made, true) {
+            return Due::Made;
+        }
         if let Some(why) = self.lost.take() {
             return Due::End(why);
         }
-        if self.phase == Phase::New {
-            self.phase = Phase::Open;
-            return Due::Made;
-        }
         let (resumed, closing) = (std::mem::take(&mut self.resumed), self.is_closing());
-        if self.is_full() != self.told_full {
-            self.told_full = !self.told_full;
+        let paused = self.marks == Marks::Paused;
+        if self.marks == Marks::Crossed || self.is_full() != paused {
+            self.marks = if paused { Marks::Resumed } else { Marks::Paused };
             // Told of the other as well at its next turn.
             self.resumed = resumed;
-            return match (closing, self.told_full) {
+            return match (closing, paused) {
                 (true, _) => Due::Nothing,
-                (false, true) => Due::PauseWriting,
-                (false, false) => Due::ResumeWriting,
+                (false, false) => Due::PauseWriting,
+                (false, true) => Due::ResumeWriting,
             };
         }
         if resumed && !closing { Due::ResumeReading } else { Due::Nothing }
@@ -184,7 +215,8 @@ impl Connection {
     /// Above the high-water mark, and from there until the low one.
     fn is_full(&self) -> bool {
         self.queue.as_ref().is_some_and(|queue| {
-            if self.told_full { queue.len() > queue.low } else { queue.len() > queue.high }
+            let paused = self.marks == Marks::Paused;
+            queue.len() > if paused { queue.low } else { queue.high }
         })
     }
 
@@ -212,7 +244,11 @@ impl Connection {
             }
         }
         if !rest.is_empty() {
-            self.queue.get_or_insert_with(Queue::new).bytes.extend_from_slice(rest);
+            let queue = self.queue.get_or_insert_with(Queue::new);
+            queue.bytes.extend_from_slice(rest);
+            if self.marks == Marks::Resumed && queue.len() > queue.high {
+                self.marks = Marks::Crossed;
+            }
         }
     }
 
@@ -247,17 +283,19 @@ impl Connection {
                 self.read_closed = true;
                 match self.phase {
                     Phase::Draining => self.lose(Lost::Closed),
-                    Phase::New | Phase::Open => return Read::Closed,
+                    Phase::Open => return Read::Closed,
                     Phase::Closing => {}
                 }
             }
             Ok(n) if self.phase == Phase::Open => return Read::Data(n),
-            Ok(n) => {
+            Ok(n) if self.phase == Phase::Draining => {
                 self.drained = self.drained.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
-                if self.phase == Phase::Draining && self.drained as usize > DRAIN_BYTES {
+                if self.drained as usize > DRAIN_BYTES {
                     self.lose(Lost::Closed);
                 }
             }
+            // What comes while the queue is flushed has no limit: the peer may lose what is still to be sent.
+            Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 // An error that no read tells of would come again and again.
                 if events.is_error() {
@@ -324,7 +362,7 @@ impl Connection {
         // Of a Unix socket it means nothing, and is no error.
         let _ = sockopt::set(&self.socket, SoLinger, Linger::Abort);
         self.queue = None;
-        self.lost = Some(Lost::Aborted);
+        self.lose(Lost::Aborted);
     }
 
     /// Its descriptor is not open any more.

@@ -50,11 +50,15 @@ impl Epoll {
     #[cold]
     fn rebuild(&mut self, sources: &Sources) -> io::Result<()> {
         self.instance = Instance::new()?;
-        for registered in self.watched.clone().into_iter().flatten() {
-            let Registered { key, events, .. } = registered;
-            if let Some(fd) = sources.get(key).and_then(|source| source.fd()) {
-                self.register(key, fd, events)?;
+        for slot in 0..self.watched.len() {
+            let Some(Registered { key, events, .. }) = self.watched[slot] else { continue };
+            let Some(fd) = sources.get(key).and_then(|source| source.fd()) else { continue };
+            let number = fd.as_raw_fd();
+            // One that cannot be watched any more is told so, alone.
+            if self.register(key, fd, events).is_err() {
+                self.broken.push(key);
             }
+            self.watched[slot] = Some(Registered { key, events, number });
         }
         self.stale = false;
         Ok(())

@@ -94,9 +94,8 @@ impl Shared {
         self.posted().as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Takes no more, and drops what was not taken.
-    pub(super) fn close(&self) {
-        let calls = self.posted().take();
-        drop(calls);
+    /// Takes no more. What was not taken is the caller's to drop.
+    pub(super) fn close(&self) -> VecDeque<Posted> {
+        self.posted().take().unwrap_or_default()
     }
 }

@@ -201,6 +201,8 @@ enum Cut<'a> {
 
 impl Framing {
     fn set_mode(&mut self, mode: Mode) {
+        let no_lines = mode == Mode::Lines && self.terminator.is_empty();
+        let mode = if no_lines { Mode::Raw } else { mode };
         if self.mode != Mode::Deaf {
             (self.mode, self.searched) = (mode, 0);
         }
@@ -208,7 +210,7 @@ impl Framing {
 
     fn set_terminator(&mut self, terminator: &[u8]) {
         self.terminator = terminator.to_vec();
-        self.set_mode(if terminator.is_empty() { Mode::Raw } else { Mode::Lines });
+        self.set_mode(Mode::Lines);
     }
 
     /// The first line of what is there. What was searched before is not searched again.
@@ -267,10 +269,13 @@ impl<P: LineProtocol> Protocol for Lines<P> {
 
     fn pause_writing(&mut self, transport: &mut Transport<'_>) {
         self.with(transport, |p, t| p.pause_writing(t));
+        self.feed(transport, b"");
     }
 
     fn resume_writing(&mut self, transport: &mut Transport<'_>) {
         self.with(transport, |p, t| p.resume_writing(t));
+        // It may have said how what is held is to be cut.
+        self.feed(transport, b"");
     }
 
     fn connection_lost(&mut self, reactor: &mut Reactor, why: Lost) {

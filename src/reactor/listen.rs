@@ -147,7 +147,7 @@ impl Reactor {
     }
 
     fn give_up(&mut self, key: Key, error: io::Error) {
-        self.remove(key);
+        self.contain(None, |reactor| reactor.remove(key));
         self.tell(Problem::Broken { source: key, error });
     }
 }

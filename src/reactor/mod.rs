@@ -298,12 +298,16 @@ impl Drop for Reactor {
     fn drop(&mut self) {
         self.ending = true;
         self.running = true;
-        self.shared.close();
+        for call in self.shared.close() {
+            self.contain(None, |_| drop(call));
+        }
         let keys: Vec<Key> = self.sources.iter().map(|(key, _)| key).collect();
         for key in keys {
             match self.sources.get_mut(key).map(|source| &mut source.kind) {
                 Some(Kind::Connection(connection)) => {
                     connection.lose(Lost::Dropped);
+                    // One that was not told of yet is told both.
+                    self.attend(key);
                     self.attend(key);
                 }
                 Some(Kind::Connecting(_)) => {
@@ -325,7 +329,7 @@ impl fmt::Debug for Reactor {
         f.debug_struct("Reactor")
             .field("selector", &self.selector)
             // Its own waker is none of the caller's.
-            .field("sources", &(self.sources.len() - 1))
+            .field("sources", &self.sources.len().saturating_sub(1))
             .field("running", &self.running)
             .finish_non_exhaustive()
     }

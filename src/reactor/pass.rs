@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::io::{self, ErrorKind};
 use std::mem;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -10,11 +11,21 @@ use std::time::{Duration, Instant};
 use super::connection::{DRAIN_TIME, Due, Read};
 use super::problem::text_of;
 use super::protocol::{Lost, Protocol};
+use super::selector::Selector;
 use super::source::{Kind, Source};
 use super::{Problem, Reactor, Transport};
 use crate::poll::Events;
 use crate::slab::Key;
 use crate::timeout::Timeout;
+
+/// It runs for as long as this is there, also where a source's `as_fd` panics, which ends the run.
+struct Running<'a>(&'a mut Reactor);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running = false;
+    }
+}
 
 impl Reactor {
     /// Runs until it is [stopped](Reactor::stop).
@@ -24,17 +35,11 @@ impl Reactor {
     /// - [`InvalidInput`](ErrorKind::InvalidInput): called from a callback, where it runs already.
     /// - The backend's, after which it makes no sense to go on: `ENOMEM`.
     pub fn run(&mut self) -> io::Result<()> {
-        self.enter()?;
-        let result = loop {
-            if self.shared.stop.swap(false, Ordering::AcqRel) {
-                break Ok(());
-            }
-            if let Err(error) = self.pass(Timeout::Never) {
-                break Err(error);
-            }
-        };
-        self.running = false;
-        result
+        let running = self.enter()?;
+        while !running.0.shared.stop.swap(false, Ordering::AcqRel) {
+            running.0.pass(Timeout::Never)?;
+        }
+        Ok(())
     }
 
     /// One pass: waits until something is ready or due, for this long at most, and does what is to do then.
@@ -46,19 +51,18 @@ impl Reactor {
     ///
     /// As [`run`](Reactor::run).
     pub fn run_once(&mut self, timeout: impl Into<Timeout>) -> io::Result<bool> {
-        self.enter()?;
-        let result = self.pass(timeout.into().fixed());
-        self.running = false;
-        result.map(|()| !self.shared.stop.swap(false, Ordering::AcqRel))
+        let running = self.enter()?;
+        running.0.pass(timeout.into().fixed())?;
+        Ok(!running.0.shared.stop.swap(false, Ordering::AcqRel))
     }
 
-    fn enter(&mut self) -> io::Result<()> {
+    fn enter(&mut self) -> io::Result<Running<'_>> {
         if self.running {
             let text = "the reactor runs already: return from the callback, and it goes on";
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
         self.running = true;
-        Ok(())
+        Ok(Running(self))
     }
 
     fn pass(&mut self, timeout: Timeout) -> io::Result<()> {
@@ -136,26 +140,26 @@ impl Reactor {
 
     #[inline]
     fn connection_ready(&mut self, key: Key, events: Events) {
-        let Some(connection) = self.connection(key) else { return };
+        let Some(Source { kind: Kind::Connection(connection), .. }) = self.sources.get_mut(key)
+        else {
+            return;
+        };
         if events.contains(Events::NVAL) {
             connection.broken();
             return self.settle(key);
         }
         let ended = Events::ERR | Events::HUP;
         // What is wanted now: a callback before this one may have paused it.
-        if connection.interest().contains(Events::OUT) && events.intersects(Events::OUT | ended) {
+        if connection.wants_out() && events.intersects(Events::OUT | ended) {
             connection.flush();
         }
-        if connection.interest().contains(Events::IN) && events.intersects(Events::IN | ended) {
-            let mut buffer = mem::take(&mut self.buffer);
-            let read = match self.connection(key) {
-                Some(connection) => connection.read(&mut buffer, events),
-                None => Read::Nothing,
-            };
-            match read {
+        if connection.wants_in() && events.intersects(Events::IN | ended) {
+            match connection.read(&mut self.buffer, events) {
                 Read::Data(n) => {
+                    let buffer = mem::take(&mut self.buffer);
                     let data = buffer.get(..n).unwrap_or_default();
                     self.call(key, |protocol, transport| protocol.data_received(transport, data));
+                    self.buffer = buffer;
                 }
                 Read::Closed => {
                     self.call(key, |protocol, transport| protocol.read_closed(transport));
@@ -165,7 +169,6 @@ impl Reactor {
                 }
                 Read::Nothing => {}
             }
-            self.buffer = buffer;
         }
         self.settle(key);
     }
@@ -238,7 +241,7 @@ impl Reactor {
         let (key, interest) = (self.sources.next_key(), source.interest());
         if let Some(fd) = source.fd() {
             if !interest.is_empty() {
-                self.selector.set(key, fd, interest)?;
+                set(&mut *self.selector, key, fd, interest)?;
                 source.armed = interest;
             }
         }
@@ -248,6 +251,18 @@ impl Reactor {
     /// After anything that may have changed what a source is to be watched for, or what is due for it.
     #[inline]
     pub(super) fn settle(&mut self, key: Key) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        // Mostly there is nothing to do: this is asked for each message.
+        if let Kind::Connection(connection) = &source.kind {
+            if source.armed == Events::IN && connection.only_reads() {
+                return;
+            }
+        }
+        self.settle_changes(key);
+    }
+
+    #[inline(never)]
+    fn settle_changes(&mut self, key: Key) {
         let Some(source) = self.sources.get_mut(key) else { return };
         if !source.dirty && source.interest() != source.armed {
             source.dirty = true;
@@ -266,20 +281,20 @@ impl Reactor {
 
     /// Tells the selector what has changed: once for each source, however often it changed its mind.
     fn arm(&mut self) {
-        let mut dirty = mem::take(&mut self.dirty);
-        for key in dirty.drain(..) {
+        let count = self.dirty.len();
+        for index in 0..count {
+            let key = self.dirty[index];
             let Some(source) = self.sources.get_mut(key) else { continue };
             source.dirty = false;
             let (interest, armed) = (source.interest(), source.armed);
             let Some(fd) = source.fd().filter(|_| interest != armed) else { continue };
-            match self.selector.set(key, fd, interest) {
+            match set(&mut *self.selector, key, fd, interest) {
                 Ok(()) => source.armed = interest,
                 Err(error) => self.unwatchable(key, error),
             }
         }
-        // Errors may have added some.
-        dirty.append(&mut self.dirty);
-        self.dirty = dirty;
+        // Not one by one: should a source's as_fd panic, the list is whole. And errors may have added some.
+        self.dirty.drain(..count);
     }
 
     #[cold]
@@ -294,7 +309,7 @@ impl Reactor {
             }
             Kind::Connecting(_) => self.connect_fails(key, error),
             _ => {
-                self.remove(key);
+                self.contain(None, |reactor| reactor.remove(key));
                 self.tell(Problem::Broken { source: key, error });
             }
         }
@@ -363,4 +378,18 @@ impl Reactor {
     pub(super) fn return_buffer(&mut self, buffer: Vec<u8>) {
         self.buffer = buffer;
     }
+}
+
+/// A negative descriptor is legal in safe code, and none that could be watched: poll would pass over it in silence.
+fn set(
+    selector: &mut dyn Selector,
+    key: Key,
+    fd: BorrowedFd<'_>,
+    events: Events,
+) -> io::Result<()> {
+    if fd.as_raw_fd() < 0 && !events.is_empty() {
+        selector.set(key, fd, Events::empty())?;
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    selector.set(key, fd, events)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use super::selector::{Found, Selector, Sources, Watched};
 use crate::fd_set::FdSet;
@@ -36,34 +37,33 @@ impl Selector for Select {
         let list = self.watched.list();
         let fd = |key| sources.get(key).and_then(|source| source.fd());
         let mut sets: [FdSet<'_>; 3] = std::mem::take(&mut self.sets);
+        // Two sources have one descriptor: then the count of the answer is not that of the sources.
+        let mut shared = false;
         for &(key, events) in list {
             let Some(fd) = fd(key) else { continue };
             for (set, of) in sets.iter_mut().zip(SETS) {
                 if events.contains(of) {
-                    set.insert(fd);
+                    shared |= !set.insert(fd);
                 }
             }
         }
         let [read, write, except] = &sets;
         let result = match select_into(read, write, except, &mut self.ready, timeout) {
             // One of them is not open, and select does not say which.
-            Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
-                found.extend(broken(list, fd));
-                if found.is_empty() { Err(error) } else { Ok(()) }
-            }
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => ask_poll(list, fd, found),
             Ok(mut left) => {
                 let ready = &self.ready;
                 let answers = [ready.readable(), ready.writable(), ready.exceptional()];
-                for &(key, _) in list {
-                    if left == 0 {
+                for &(key, asked) in list {
+                    if left == 0 && !shared {
                         break;
                     }
                     let Some(fd) = fd(key) else { continue };
                     let mut events = Events::empty();
                     for (answer, of) in answers.iter().zip(SETS) {
-                        if answer.contains(fd) {
+                        if asked.contains(of) && answer.contains(fd) {
                             events |= of;
-                            left -= 1;
+                            left = left.saturating_sub(1);
                         }
                     }
                     if !events.is_empty() {
@@ -79,19 +79,21 @@ impl Selector for Select {
     }
 }
 
-/// Those that are not open: poll says so of each.
+/// What is ready, and which are not open: poll says so of each.
 #[cold]
-fn broken<'a>(
-    list: &'a [Found],
-    fd: impl Fn(Key) -> Option<BorrowedFd<'a>> + 'a,
-) -> impl Iterator<Item = Found> + 'a {
-    list.iter().filter_map(move |&(key, _)| {
-        let fd = fd(key)?;
-        let mut slot = [PollFd::new(fd, Events::empty())];
+fn ask_poll<'a>(
+    list: &[Found],
+    fd: impl Fn(Key) -> Option<BorrowedFd<'a>>,
+    found: &mut Vec<Found>,
+) -> io::Result<()> {
+    let slot =
+        |&(key, events): &Found| fd(key).map_or(PollFd::DISABLED, |fd| PollFd::new(fd, events));
+    let mut slots: Vec<PollFd<'_>> = list.iter().map(slot).collect();
+    poll(&mut slots, Duration::ZERO)?;
+    found.extend(list.iter().zip(&slots).filter_map(|(&(key, _), slot)| {
         // A negative one has no slot of poll's.
-        let closed = slot[0].fd().is_none()
-            || (poll(&mut slot, std::time::Duration::ZERO).is_ok()
-                && slot[0].revents().contains(Events::NVAL));
-        closed.then_some((key, Events::NVAL))
-    })
+        let events = if slot.fd().is_none() { Events::NVAL } else { slot.revents() };
+        (!events.is_empty()).then_some((key, events))
+    }));
+    Ok(())
 }

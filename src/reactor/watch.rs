@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::source::Kind;
 use super::{Problem, Reactor};
 use crate::Type;
+use crate::accept::{Verdict, verdict};
 use crate::addr::Addr;
 use crate::poll::Events;
 use crate::slab::Key;
@@ -68,8 +69,8 @@ impl<F: FnMut(&mut Reactor, Key, &Packet<'_>)> Watched for Datagrams<F> {
 
     fn ready(&mut self, reactor: &mut Reactor, key: Key, _: Events) {
         for _ in 0..AT_ONCE {
-            // The callback may have removed it.
-            if !reactor.contains(key) {
+            // The callback may have removed it, or have it rest.
+            if !reactor.is_watched_for(key, Events::IN) {
                 return;
             }
             let mut buffer = reactor.take_buffer();
@@ -77,18 +78,22 @@ impl<F: FnMut(&mut Reactor, Key, &Packet<'_>)> Watched for Datagrams<F> {
             if let Ok((n, truncated, sender)) = &received {
                 let bytes = buffer.get(..*n).unwrap_or_default();
                 let packet = Packet { bytes, truncated: *truncated, sender, socket: &self.socket };
-                (self.callback)(reactor, key, &packet);
+                // A panic must not take the memory with it.
+                reactor.contain(Some(key), |reactor| (self.callback)(reactor, key, &packet));
             }
             reactor.return_buffer(buffer);
             match received {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // Nobody listened for an earlier answer. It comes once, and the socket goes on.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-                Err(error) => {
-                    reactor.remove(key);
-                    return reactor.tell(Problem::Broken { source: key, error });
-                }
+                Err(error) => match verdict(&error) {
+                    // Nobody listened for an earlier answer, say. It comes once, and the socket goes on.
+                    Verdict::GoOn => {}
+                    Verdict::BackOff { .. } => return,
+                    Verdict::GiveUp => {
+                        reactor.remove(key);
+                        return reactor.tell(Problem::Broken { source: key, error });
+                    }
+                },
             }
         }
     }
@@ -151,7 +156,7 @@ pub trait Dispatcher: AsFd {
         let (_, _) = (reactor, key);
     }
 
-    /// Urgent data, which is always watched for.
+    /// Urgent data, which is watched for where one of the two is wanted.
     fn handle_except(&mut self, reactor: &mut Reactor, key: Key) {
         let (_, _) = (reactor, key);
     }
@@ -170,9 +175,11 @@ impl<D: Dispatcher> Watched for Dispatched<D> {
     }
 
     fn wants(&self) -> Option<Events> {
-        let mut events = Events::PRI;
+        let mut events = Events::empty();
         events.set(Events::IN, self.0.readable());
         events.set(Events::OUT, self.0.writable());
+        // Watched for that alone, a peer that has hung up would be reported in each pass, to nobody.
+        events.set(Events::PRI, !events.is_empty());
         Some(events)
     }
 
@@ -290,13 +297,25 @@ impl Reactor {
         let mut asking = std::mem::take(&mut self.asking);
         asking.retain(|&key| {
             let Some(source) = self.sources.get_mut(key) else { return false };
-            if let Kind::Watch { watched: Some(watched), events } = &mut source.kind {
-                *events = watched.wants().unwrap_or(*events);
-                self.settle(key);
+            let Kind::Watch { watched: place, .. } = &mut source.kind else { return true };
+            let Some(watched) = place.take() else { return true };
+            let wants = self.contain(Some(key), |_| watched.wants()).flatten();
+            let Some(source) = self.sources.get_mut(key) else { return false };
+            if let Kind::Watch { watched: place, events } = &mut source.kind {
+                *place = Some(watched);
+                *events = wants.unwrap_or(*events);
             }
+            self.settle(key);
             true
         });
         self.asking = asking;
+    }
+
+    fn is_watched_for(&self, key: Key, wanted: Events) -> bool {
+        match self.sources.get(key).map(|source| &source.kind) {
+            Some(Kind::Watch { events, .. }) => events.contains(wanted),
+            _ => false,
+        }
     }
 
     pub(super) fn watch_ready(&mut self, key: Key, found: Events) {

@@ -109,7 +109,7 @@ mod tests {
             (Duration::from_nanos(1), Duration::from_micros(1)),
             (Duration::from_nanos(999_999_001), Duration::from_secs(1)),
             (Duration::from_millis(7500), Duration::from_millis(7500)),
-            (Duration::MAX, DAY),
+            (Duration::MAX, Duration::from_secs(86_400)),
         ];
         for (time, expected) in cases {
             assert_eq!(decode(&encode(time)), expected, "{time:?}");

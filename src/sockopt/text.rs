@@ -92,8 +92,39 @@ impl Show for String {
 
 impl Parse for String {
     fn parse(text: &str) -> io::Result<String> {
-        Ok(if text == EMPTY { String::new() } else { text.to_owned() })
+        if text == EMPTY {
+            return Ok(String::new());
+        }
+        unescape(text).ok_or_else(|| {
+            invalid("a backslash in a name is written \\\\, other escapes are Rust's")
+        })
     }
+}
+
+/// Reads what [`str::escape_debug`] writes.
+fn unescape(text: &str) -> Option<String> {
+    let mut name = String::new();
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        name.push_str(before);
+        let mut after = escape.chars();
+        name.push(match after.next()? {
+            char @ ('\\' | '\'' | '"') => char,
+            '0' => '\0',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => {
+                let (digits, behind) = after.as_str().strip_prefix('{')?.split_once('}')?;
+                after = behind.chars();
+                char::from_u32(u32::from_str_radix(digits, 16).ok()?)?
+            }
+            _ => return None,
+        });
+        rest = after.as_str();
+    }
+    name.push_str(rest);
+    Some(name)
 }
 
 impl Show for Duration {
@@ -343,8 +374,13 @@ mod tests {
         for text in ["none", "17"] {
             assert_eq!(Option::<u32>::parse(text).unwrap().show(), text);
         }
-        for text in ["\"\"", "cubic"] {
+        // A network device may have a backslash in its name.
+        for text in ["\"\"", "cubic", r#"a\\b\t\n\r\0\'\"\u{7f}c"#] {
             assert_eq!(String::parse(text).unwrap().show(), text);
+        }
+        assert_eq!(String::parse(r"a\\b").unwrap(), r"a\b");
+        for text in [r"a\", r"\x", r"\u", r"\u{7f", r"\u{g}", r"\u{d800}"] {
+            assert!(String::parse(text).is_err(), "{text}");
         }
         for text in ["DO", "OMIT", "77", "-1"] {
             assert_eq!(PathMtu::parse(text).unwrap().show(), text);

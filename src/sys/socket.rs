@@ -195,3 +195,33 @@ impl FromRawFd for Socket {
         Socket::from(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_wait_counts_or_says_that_it_would_wait() {
+        let (near, far) = socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0).expect("a pair");
+        let mut buffer = [0; 8];
+        let waits = recv_now(far.as_fd(), &mut buffer).expect_err("nothing is there");
+        assert_eq!(waits.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(send_now(near.as_fd(), b"abc").expect("sent"), 3);
+        assert_eq!(
+            (recv_now(far.as_fd(), &mut buffer).expect("received"), &buffer[..3]),
+            (3, &b"abc"[..])
+        );
+        let waits = loop {
+            match send_now(near.as_fd(), &[0; 65_536]) {
+                Ok(sent) => assert!(sent > 0),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(waits.kind(), io::ErrorKind::WouldBlock);
+        drop(far);
+        let gone = send_now(near.as_fd(), b"x").expect_err("nobody reads");
+        assert_eq!(gone.kind(), io::ErrorKind::BrokenPipe);
+    }
+}

@@ -15,7 +15,7 @@ const CASE: &str = "READYSOCK_TEST_CASE";
 /// A case that hangs is killed by its own alarm after so many seconds.
 const LIMIT: u32 = 120;
 
-/// Runs the cases, or, in a child, the one it was started for.
+/// Runs the cases, or, in a child, the one it was started for. A case with `process` in its name has a server that forks.
 pub fn main(cases: &'static [Case]) -> ! {
     if let Ok(name) = env::var(CASE) {
         let case = cases.iter().find(|case| case.0 == name).expect("a case of this binary");
@@ -23,7 +23,10 @@ pub fn main(cases: &'static [Case]) -> ! {
         (case.1)();
         exit(0);
     }
-    let trials = cases.iter().map(|&(name, _)| Trial::test(name, move || in_child(name))).collect();
+    let forking = |name: &str| name.contains("process");
+    let forks = !cases.iter().any(|case| forking(case.0)) || super::forks();
+    let cases = cases.iter().filter(|case| forks || !forking(case.0));
+    let trials = cases.map(|&(name, _)| Trial::test(name, move || in_child(name))).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 

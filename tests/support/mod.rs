@@ -7,6 +7,7 @@ pub mod isolated;
 pub mod netns;
 pub mod options;
 pub mod process;
+pub mod says;
 pub mod servers;
 pub mod sockets;
 pub mod waits;
@@ -23,6 +24,16 @@ const RUNNER: &str = "READYSOCK_RUNNER";
 /// kernel does and the emulator was seen not to do.
 pub fn emulated() -> bool {
     env::var_os(RUNNER).is_some() || env::var_os("READYSOCK_EMULATED").is_some()
+}
+
+/// Whether a server may fork here. False, and said, under qemu-user: that has a thread of its own in every process, and a
+/// server refuses to fork beside other threads.
+pub fn forks() -> bool {
+    let forks = env::var_os(RUNNER).is_none();
+    if !forks {
+        skipped("servers with processes: the emulator has a thread of its own in each process");
+    }
+    forks
 }
 
 /// As many cases of a property as asked for, or fewer where PROPTEST_CASES says that each is dear: it is

@@ -14,13 +14,19 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getppid};
 
 use readysock::server::{Handler, Server, ShutdownHandle, Transport, Works};
+use readysock::sockopt::{self, RcvTimeo, SndTimeo};
 use readysock::{Addr, Socket, Type};
+
+use super::sockets::LONG;
 
 pub const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
+/// A client, whose reads and writes fail where a server leaves it alone.
 #[track_caller]
 pub fn connect(addr: &Addr) -> Socket {
     let socket = Socket::new(addr.domain(), Type::STREAM, None).unwrap();
+    sockopt::set(&socket, RcvTimeo, Some(LONG)).unwrap();
+    sockopt::set(&socket, SndTimeo, Some(LONG)).unwrap();
     socket.connect(addr).unwrap();
     socket
 }
@@ -125,4 +131,16 @@ pub fn ended_well(child: Pid) {
 /// Whether this process has no child, neither running nor waiting to be waited for.
 pub fn childless() -> bool {
     matches!(waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)), Err(Errno::ECHILD))
+}
+
+/// A case in each way of working, by its TCP builder.
+#[macro_export]
+macro_rules! in_each_way {
+    ($case:ident) => {
+        [
+            || $case(TcpServer::builder().in_turn()),
+            || $case(TcpServer::builder().threads(4)),
+            || $case(TcpServer::builder().processes(4)),
+        ]
+    };
 }

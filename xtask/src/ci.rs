@@ -7,7 +7,10 @@ use std::{env, fs, process};
 
 use crate::bench;
 use crate::book;
+use crate::cross;
+use crate::fuzz;
 use crate::readme;
+use crate::sanitize;
 use crate::steps::{self, Outcome, Step, target};
 
 #[derive(clap::Args)]
@@ -39,6 +42,7 @@ fn all(root: &Path) -> Result<Vec<Step>, Box<dyn Error>> {
 
     let mut steps = vec![
         cargo("format", &["fmt", "--all", "--", "--check"]),
+        cargo("format of the fuzz targets", &["fmt", "--manifest-path", FUZZ, "--", "--check"]),
         cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ];
     for command in readme::commands(&fs::read_to_string(root.join("README.md"))?)? {
@@ -58,7 +62,24 @@ fn all(root: &Path) -> Result<Vec<Step>, Box<dyn Error>> {
     steps.push(Step::cargo("docs", root, &docs, &[("RUSTDOCFLAGS", "-D warnings")]));
     steps.push(package(root));
     steps.push(packed(root));
+    steps.push(cross::step(root));
+    steps.push(sanitize::step(root));
+    steps.push(fuzz_clippy(root));
+    steps.push(fuzz::step(root));
     Ok(steps)
+}
+
+/// Their package is no member of the workspace.
+const FUZZ: &str = "fuzz/Cargo.toml";
+
+fn fuzz_clippy(root: &Path) -> Step {
+    let root = root.to_owned();
+    Step::new("clippy of the fuzz targets", move || {
+        let arguments = ["clippy", "--locked", "--manifest-path", FUZZ, "--target-dir"];
+        let mut command = steps::cargo();
+        command.current_dir(&root).args(arguments).arg(target(&root));
+        steps::run(command.args(["--", "-D", "warnings"]))
+    })
 }
 
 /// What makes rustdoc compare the code that a `compile_fail` doctest names with the compiler's:

@@ -6,11 +6,13 @@ mod book;
 mod ci;
 mod cross;
 mod debian;
+mod fuzz;
 mod mutants;
 mod readme;
 mod sanitize;
 mod steps;
 mod suite;
+mod tools;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,6 +38,7 @@ enum Chore {
     /// Run a 32-bit program as on Linux before 5.1: without the system calls with 64-bit times
     #[command(name = "before-5.1", hide = true)]
     Before51(before_5_1::Arguments),
+    Fuzz(fuzz::Arguments),
     Mutants(mutants::Arguments),
     /// Draw the book's plots from their numbers
     Plots,
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Chore::Ci(arguments) => ci::run(&arguments, root()),
         Chore::Cross(arguments) => cross::run(&arguments, root()),
         Chore::Before51(arguments) => before_5_1::run(&arguments),
+        Chore::Fuzz(arguments) => fuzz::run(&arguments, root()),
         Chore::Mutants(arguments) => mutants::run(&arguments, root()),
         Chore::Plots => book::plots(root()),
         Chore::Record(arguments) => book::record(&arguments, root()),

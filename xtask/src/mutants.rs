@@ -1,17 +1,22 @@
 //! `cargo xtask mutants`: break the source in every small way, and see a test fail each time.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::steps::{self, Outcome};
+use crate::tools;
 
 /// Break the source in every small way, and see that a test fails each time
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Only the groups whose name contains this; all of them where it is left out
     group: Option<String>,
+    /// Leave out what the last run of a group has caught: for the time in which tests are written
+    #[arg(long)]
+    again: bool,
     /// Print the groups, their files and their tests, and run nothing
     #[arg(long)]
     list: bool,
@@ -20,8 +25,14 @@ pub(crate) struct Arguments {
 /// The tool, in the version that was tried; it is built under target/ when it is not there.
 const VERSION: &str = "27.1.0";
 
+/// A file system in memory: half of the time would be writing programs that run once.
+const MEMORY: &str = "/dev/shm";
+
 /// The mutants that no test can catch, each with its reason.
 const ACCEPTED: &str = "xtask/mutants-accepted.txt";
+
+/// How many there are and what became of them; a run rewrites the lines of its groups.
+const COUNTS: &str = "xtask/mutants-counts.txt";
 
 /// Files, and the tests that are meant to hold them. All tests for each mutant would take a day.
 struct Group {
@@ -31,38 +42,7 @@ struct Group {
 }
 
 const GROUPS: [Group; 8] = [
-    Group {
-        name: "reactor",
-        files: &[
-            "src/accept.rs",
-            "src/epoll.rs",
-            "src/reactor/*.rs",
-            "src/slab.rs",
-            "src/sys/epoll.rs",
-            "src/sys/signal.rs",
-        ],
-        tests: &["--lib", "--test=epoll", "--test=reactor*"],
-    },
-    Group {
-        name: "server",
-        files: &["src/server/*.rs", "src/sys/process.rs"],
-        tests: &[
-            "--doc",
-            "--test=server",
-            "--test=server_files",
-            "--test=server_isolated",
-            "--test=server_matrix",
-            "--test=server_packets",
-            "--test=server_panics",
-            "--test=server_short",
-            "--test=server_streams",
-        ],
-    },
-    Group {
-        name: "byte_order",
-        files: &["src/byte_order.rs"],
-        tests: &["--doc", "--test=byte_order"],
-    },
+    Group { name: "byte_order", files: &["src/byte_order.rs"], tests: &["--test=byte_order"] },
     Group {
         name: "select",
         files: &[
@@ -73,6 +53,7 @@ const GROUPS: [Group; 8] = [
             "src/sys/words.rs",
         ],
         tests: &[
+            "--lib",
             "--test=fd_set",
             "--test=limits",
             "--test=no_heap",
@@ -84,7 +65,7 @@ const GROUPS: [Group; 8] = [
     },
     Group {
         name: "poll",
-        files: &["src/poll.rs", "src/poll_set.rs", "src/sys/poll.rs"],
+        files: &["src/poll.rs", "src/poll_set.rs", "src/slab.rs", "src/sys/poll.rs"],
         tests: &[
             "--test=limits",
             "--test=no_heap",
@@ -123,7 +104,42 @@ const GROUPS: [Group; 8] = [
     Group {
         name: "sockopt",
         files: &["src/sockopt/*.rs", "src/sys/sockopt.rs"],
-        tests: &["--lib", "--test=contract", "--test=sockopt*"],
+        tests: &[
+            "--lib",
+            "--test=contract",
+            "--test=sockopt",
+            "--test=sockopt_answers",
+            "--test=sockopt_behaviour",
+            "--test=sockopt_datagrams",
+            "--test=sockopt_gate",
+            "--test=sockopt_isolated",
+            "--test=sockopt_nix",
+            "--test=sockopt_properties",
+            "--test=sockopt_socket2",
+            "--test=sockopt_table",
+            "--test=sockopt_values",
+        ],
+    },
+    Group {
+        name: "server",
+        files: &["src/accept.rs", "src/server/*.rs", "src/sys/process.rs"],
+        tests: &[
+            "--lib",
+            "--test=server",
+            "--test=server_faults",
+            "--test=server_files",
+            "--test=server_isolated",
+            "--test=server_matrix",
+            "--test=server_packets",
+            "--test=server_panics",
+            "--test=server_short",
+            "--test=server_streams",
+        ],
+    },
+    Group {
+        name: "reactor",
+        files: &["src/epoll.rs", "src/reactor/*.rs", "src/sys/epoll.rs", "src/sys/signal.rs"],
+        tests: &["--lib", "--test=epoll", "--test=reactor*"],
     },
 ];
 
@@ -139,55 +155,145 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
         }
         return Ok(());
     }
-    let tool = installed(root)?;
+    let tool = tools::installed(root, "cargo-mutants", VERSION, &["mutants", "--version"])?;
     let accepted = accepted(&fs::read_to_string(root.join(ACCEPTED))?)?;
-    let mut survivors = BTreeSet::new();
-    for group in &groups {
+    let mut survivors = Vec::new();
+    for group in groups {
         println!("\n==> mutants of {}", group.name);
         let output = root.join("target/mutants").join(group.name);
-        fs::create_dir_all(&output)?;
-        let mut command = Command::new(&tool);
-        // The time limit is for mutants that loop: the tests take seconds.
-        command.current_dir(root).args(["mutants", "--timeout=45", "--colors=never", "--output"]);
-        command.arg(&output);
-        // Most of the time goes into linking, and nobody debugs these programs.
-        command.envs([("CARGO_PROFILE_DEV_DEBUG", "0"), ("CARGO_PROFILE_TEST_DEBUG", "0")]);
-        for file in group.files {
-            command.args(["--file", file]);
-        }
-        command.args(["--", "--package=readysock"]).args(group.tests);
-        // 2 is its status where a mutant survived, 3 where one ran into the time limit, which is caught.
-        if let Err(problem) = steps::run(&mut command) {
-            let done = output.join("mutants.out/outcomes.json").exists();
-            let status = problem.to_string();
-            if !done || !(status.ends_with("status: 2") || status.ends_with("status: 3")) {
-                return Err(problem);
-            }
-        }
-        let missed = fs::read_to_string(output.join("mutants.out/missed.txt"))?;
-        survivors.extend(missed.lines().map(without_place));
+        let found = Work { root, tool: &tool, output, group }.run(arguments.again)?;
+        let counts = fs::read_to_string(root.join(COUNTS)).unwrap_or_default();
+        fs::write(root.join(COUNTS), with_row(&counts, group.name, &found.counts))?;
+        survivors.extend(found.missed.iter().map(|line| without_place(line)));
     }
+    println!("\n{}", fs::read_to_string(root.join(COUNTS))?);
     judge(&survivors, &accepted, part.is_empty())
 }
 
+/// What is needed to run the mutants of a group.
+struct Work<'a> {
+    root: &'a Path,
+    tool: &'a Path,
+    output: PathBuf,
+    group: &'a Group,
+}
+
+/// What came of it.
+struct Found {
+    /// All; caught by a test; by the time limit; such that do not compile; missed.
+    counts: [usize; 5],
+    missed: Vec<String>,
+}
+
+impl Work<'_> {
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.tool);
+        command.current_dir(self.root).args(["mutants", "--colors=never"]);
+        for file in self.group.files {
+            command.args(["--file", file]);
+        }
+        command
+    }
+
+    fn run(&self, again: bool) -> Result<Found, Box<dyn Error>> {
+        fs::create_dir_all(&self.output)?;
+        let mut command = self.command();
+        command.arg("--output").arg(&self.output);
+        // The time limit is for mutants that loop: the tests take seconds. Two at a time, for tests wait much.
+        command.args(["--timeout=45", "--jobs=2"]);
+        if again {
+            command.arg("--iterate");
+        }
+        // Most of the time goes into linking, and nobody debugs these programs.
+        command.envs([("CARGO_PROFILE_DEV_DEBUG", "0"), ("CARGO_PROFILE_TEST_DEBUG", "0")]);
+        // The copies of the tree, and what is built in them: in memory, where there is such a place.
+        if Path::new(MEMORY).is_dir() {
+            command.env("TMPDIR", MEMORY);
+        }
+        // Not behind a `--`, where they would hold for running the tests and not for building them: all would be built.
+        let tests = [&["--package=readysock"], self.group.tests].concat();
+        command.args(tests.iter().map(|argument| format!("--cargo-arg={argument}")));
+        // 2 is its status where a mutant survived, 3 where one ran into the time limit, which is caught.
+        if let Err(problem) = steps::run(&mut command) {
+            let status = problem.to_string();
+            if !(status.ends_with("status: 2") || status.ends_with("status: 3")) {
+                return Err(problem);
+            }
+        }
+        self.found(again)
+    }
+
+    fn found(&self, again: bool) -> Result<Found, Box<dyn Error>> {
+        let list = self.command().arg("--list").output()?;
+        let all = String::from_utf8(list.stdout)?;
+        let all: BTreeSet<&str> = all.lines().collect();
+        let read = |name: &str| fs::read_to_string(self.output.join("mutants.out").join(name));
+        let [missed, timeout] = [read("missed.txt")?, read("timeout.txt")?];
+        // With `again` the tool leaves these out, and counts them with what was caught.
+        let kept = self.output.join("unviable.txt");
+        let before =
+            if again { fs::read_to_string(&kept).unwrap_or_default() } else { String::new() };
+        let unviable = before + &read("unviable.txt")?;
+        fs::write(kept, &unviable)?;
+        let unviable: BTreeSet<&str> = unviable.lines().filter(|line| all.contains(line)).collect();
+        let [survived, late] = [missed.lines().count(), timeout.lines().count()];
+        let caught = all.len().saturating_sub(survived + late + unviable.len());
+        let counts = [all.len(), caught, late, unviable.len(), survived];
+        Ok(Found { counts, missed: missed.lines().map(str::to_owned).collect() })
+    }
+}
+
+/// The table of counts, with this row for the group.
+fn with_row(table: &str, name: &str, counts: &[usize; 5]) -> String {
+    let columns = |first: &str, others: &[String]| {
+        others.iter().fold(format!("{first:10}"), |row, other| format!("{row}{other:>13}"))
+    };
+    let titles = ["mutants", "caught", "by time", "not compiling", "survived"];
+    let titles = columns("group", &titles.map(str::to_owned));
+    let rows = GROUPS.iter().filter_map(|group| {
+        if group.name == name {
+            return Some(columns(name, &counts.map(|count| count.to_string())));
+        }
+        let of_group = |line: &&str| line.split_whitespace().next() == Some(group.name);
+        table.lines().find(of_group).map(str::to_owned)
+    });
+    let rows: String = rows.map(|row| row + "\n").collect();
+    format!(
+        "# Written by `cargo xtask mutants`. What survived is in mutants-accepted.txt.\n{titles}\n{rows}"
+    )
+}
+
 /// A survivor that is not accepted is a failure; so is an acceptance that nothing needs any more.
-fn judge(survivors: &BTreeSet<String>, accepted: &BTreeSet<String>, all: bool) -> Outcome {
-    let new: Vec<&String> = survivors.difference(accepted).collect();
-    let stale: Vec<&String> =
-        if all { accepted.difference(survivors).collect() } else { Vec::new() };
-    println!("\n{} survived, {} of them accepted", survivors.len(), survivors.len() - new.len());
-    let list = |what: &str, lines: &[&String]| -> String {
+fn judge(survivors: &[String], accepted: &[String], all: bool) -> Outcome {
+    let new = without(survivors, accepted);
+    let stale = if all { without(accepted, survivors) } else { Vec::new() };
+    println!("{} survived, {} of them accepted", survivors.len(), survivors.len() - new.len());
+    let list = |what: &str, lines: &[String]| -> String {
         lines.iter().map(|line| format!("\n{what}: {line}")).collect()
     };
-    match (new.as_slice(), stale.as_slice()) {
-        ([], []) => Ok(()),
-        _ => Err(format!(
-            "kill each with a test, or list it in {ACCEPTED} with the reason:{}{}",
-            list("survived", &new),
-            list("accepted, but caught", &stale)
-        )
-        .into()),
+    if new.is_empty() && stale.is_empty() {
+        return Ok(());
     }
+    Err(format!(
+        "kill each with a test, or list it in {ACCEPTED} with the reason:{}{}",
+        list("survived", &new),
+        list("accepted, but caught", &stale)
+    )
+    .into())
+}
+
+/// What is left of `lines` when each of `others` has taken one away: two mutants may read the same.
+fn without(lines: &[String], others: &[String]) -> Vec<String> {
+    let mut others: Vec<&String> = others.iter().collect();
+    let mut left = lines.to_vec();
+    left.retain(|line| match others.iter().position(|other| *other == line) {
+        Some(place) => {
+            others.swap_remove(place);
+            false
+        }
+        None => true,
+    });
+    left
 }
 
 /// `src/poll.rs:12:34: replace x with y` without line and column, which every edit above it moves.
@@ -200,16 +306,16 @@ fn without_place(line: &str) -> String {
 }
 
 /// The accepted mutants; the lines that begin with `#` before each say why.
-fn accepted(text: &str) -> Result<BTreeSet<String>, String> {
+fn accepted(text: &str) -> Result<Vec<String>, String> {
     let mut reason = false;
-    let mut accepted = BTreeSet::new();
+    let mut accepted = Vec::new();
     for (number, line) in text.lines().enumerate() {
         if line.is_empty() {
             reason = false;
         } else if line.starts_with('#') {
             reason = true;
         } else if reason {
-            accepted.insert(line.to_owned());
+            accepted.push(line.to_owned());
         } else {
             return Err(format!("{ACCEPTED}:{}: a mutant without a reason", number + 1));
         }
@@ -217,26 +323,11 @@ fn accepted(text: &str) -> Result<BTreeSet<String>, String> {
     Ok(accepted)
 }
 
-fn installed(root: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
-    let folder = root.join("target/tools");
-    let tool = folder.join("bin/cargo-mutants");
-    let version = Command::new(&tool).args(["mutants", "--version"]).output();
-    let there =
-        version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(VERSION));
-    if !there {
-        println!("==> building cargo-mutants {VERSION} under target/tools, once");
-        let mut install = steps::cargo();
-        install.args(["install", "cargo-mutants", "--locked", "--version", VERSION, "--root"]);
-        steps::run(install.arg(&folder))?;
-    }
-    Ok(tool)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn set(lines: &[&str]) -> BTreeSet<String> {
+    fn set(lines: &[&str]) -> Vec<String> {
         lines.iter().map(ToString::to_string).collect()
     }
 
@@ -249,6 +340,9 @@ mod tests {
         let problem = judge(&set(&[]), &set(&["a"]), true).expect_err("a is caught by now");
         assert!(problem.to_string().ends_with("\naccepted, but caught: a"), "{problem}");
         judge(&set(&[]), &set(&["a"]), false).expect("a may be in a group that did not run");
+        // Two that read the same, one of them accepted.
+        let problem = judge(&set(&["a", "a"]), &set(&["a"]), true).expect_err("the other survived");
+        assert!(problem.to_string().ends_with("\nsurvived: a"), "{problem}");
     }
 
     #[test]
@@ -264,6 +358,23 @@ mod tests {
     fn a_mutant_is_known_without_its_place() {
         let line = "src/a.rs:12:3: replace f -> u8 with 0";
         assert_eq!(without_place(line), "src/a.rs: replace f -> u8 with 0");
+    }
+
+    #[test]
+    fn a_run_rewrites_the_row_of_its_group() {
+        let one = with_row("", "time", &[5, 4, 0, 1, 0]);
+        let two = with_row(&one, "poll", &[6, 6, 0, 0, 0]);
+        let three = with_row(&two, "time", &[7, 7, 0, 0, 0]);
+        let rows = |table: &str| -> Vec<String> {
+            table
+                .lines()
+                .skip(2)
+                .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+                .collect()
+        };
+        assert_eq!(rows(&one), ["time 5 4 0 1 0"]);
+        assert_eq!(rows(&two), ["poll 6 6 0 0 0", "time 5 4 0 1 0"]);
+        assert_eq!(rows(&three), ["poll 6 6 0 0 0", "time 7 7 0 0 0"]);
     }
 
     #[test]

@@ -11,8 +11,9 @@ use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
 
-use crate::steps::{self, Outcome};
+use crate::steps::{self, Outcome, Step};
 use crate::suite::{self, Report};
+use crate::tools;
 
 /// Run the tests under the address sanitizer and under valgrind
 #[derive(clap::Args)]
@@ -51,6 +52,13 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     suite::conclude(&reports)
 }
 
+/// Both tools, as a step of CI.
+pub(crate) fn step(root: &Path) -> Step {
+    let root = root.to_owned();
+    let arguments = Arguments { tool: None, test: Vec::new() };
+    Step::new("address sanitizer, valgrind", move || run(&arguments, &root))
+}
+
 fn triple() -> String {
     format!("{ARCH}-unknown-linux-gnu")
 }
@@ -65,8 +73,8 @@ fn works(command: &mut Command) -> bool {
 
 fn address(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
     const FLAGS: &str = "-Zsanitizer=address";
-    if !works(Command::new("rustup").args(["run", "nightly", "cargo", "--version"])) {
-        return Err("the sanitizer needs the nightly compiler: rustup toolchain install nightly --profile minimal".into());
+    if !tools::has_nightly() {
+        return Ok(Report::not_run(tools::NO_NIGHTLY));
     }
     let mut command = Command::new("rustup");
     command.current_dir(root).args(["run", "nightly", "cargo", "test"]);

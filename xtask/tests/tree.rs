@@ -141,6 +141,7 @@ fn every_trap_has_its_tests() {
 /// A test is a function, a case with a process of its own, or a row of a table.
 fn is_test(line: &str, name: &str) -> bool {
     let line = line.trim_start();
+    let line = line.strip_prefix("pub ").unwrap_or(line);
     [format!("fn {name}("), format!("(\"{name}\", "), format!("{name}: ")]
         .iter()
         .any(|start| line.starts_with(start))
@@ -148,7 +149,9 @@ fn is_test(line: &str, name: &str) -> bool {
 
 #[test]
 fn the_search_for_tests_finds_them() {
-    for line in ["fn a_b() {", "    (\"a_b\", f),", "    a_b: IN, \"r--\", {", "fn a_b(x: u8) {"] {
+    for line in
+        ["fn a_b() {", "    (\"a_b\", f),", "    a_b: IN, \"r--\", {", "pub fn a_b(x: u8) {"]
+    {
         assert!(is_test(line, "a_b"), "{line}");
     }
     for line in ["fn a_bc() {", "// fn a_b()", "a_b();", "(\"xa_b\", f),"] {

@@ -1,0 +1,167 @@
+//! Datagrams: each a message, also the empty one and the one that is cut; the socket goes on.
+
+use std::cell::{Cell, RefCell};
+use std::net::UdpSocket;
+use std::os::unix::net::UnixDatagram;
+use std::rc::Rc;
+
+use readysock::reactor::{Backend, Packet};
+use readysock::{Addr, Events, UnixAddr};
+
+use crate::tools::{Loop, add, count};
+
+/// What arrived: how many bytes, whether they were cut, and the first of them.
+type Got = Rc<RefCell<Vec<(usize, bool, Option<u8>)>>>;
+
+pub fn each_datagram_is_a_message(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let got = Got::default();
+    let list = Rc::clone(&got);
+    let key = it
+        .datagrams(([127, 0, 0, 1], 0), move |reactor, key, packet: &Packet<'_>| {
+            assert!(reactor.contains(key) && reactor.local_addr(key).is_err(), "it is at work");
+            list.borrow_mut().push((
+                packet.bytes.len(),
+                packet.truncated,
+                packet.bytes.first().copied(),
+            ));
+            packet.socket.send_to(packet.bytes, packet.sender).expect("an answer");
+        })
+        .unwrap();
+    let addr = it.local_addr(key).unwrap().as_internet().unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(addr).unwrap();
+    for message in [&b""[..], b"one", b"", b"two", &[b'x'; 60_000]] {
+        client.send(message).unwrap();
+    }
+    it.until(|| got.borrow().len() == 5);
+    let first = |message: &[u8]| message.first().copied();
+    let expected = [
+        (0, false, None),
+        (3, false, first(b"o")),
+        (0, false, None),
+        (3, false, first(b"t")),
+        (60_000, false, first(b"x")),
+    ];
+    assert_eq!(got.take(), expected);
+    let mut buffer = vec![0; 65536];
+    for length in [0, 3, 0, 3, 60_000] {
+        assert_eq!(client.recv(&mut buffer).unwrap(), length);
+    }
+}
+
+/// A Unix datagram may be longer than what is read at once.
+pub fn a_datagram_that_is_cut_says_so(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let got = Got::default();
+    let list = Rc::clone(&got);
+    let key = it
+        .datagrams(UnixAddr::unnamed(), move |_, _, packet: &Packet<'_>| {
+            assert!(packet.sender.as_unix().is_some_and(UnixAddr::is_unnamed));
+            list.borrow_mut().push((
+                packet.bytes.len(),
+                packet.truncated,
+                packet.bytes.first().copied(),
+            ));
+        })
+        .unwrap();
+    let Addr::Unix(addr) = it.local_addr(key).unwrap() else { panic!("a Unix socket") };
+    use std::os::linux::net::SocketAddrExt;
+    let name = std::os::unix::net::SocketAddr::from_abstract_name(addr.as_abstract_name().unwrap())
+        .unwrap();
+    let client = UnixDatagram::unbound().unwrap();
+    client.connect_addr(&name).unwrap();
+    client.send(&vec![b'a'; 65_536]).unwrap();
+    client.send(&vec![b'b'; 65_537]).unwrap();
+    client.send(b"c").unwrap();
+    it.until(|| got.borrow().len() == 3);
+    assert_eq!(
+        got.take(),
+        [(65_536, false, Some(b'a')), (65_536, true, Some(b'b')), (1, false, Some(b'c'))]
+    );
+}
+
+/// Nobody listens any more for an answer. That is told to the socket at its next call, once, and it goes on.
+pub fn a_late_refusal_ends_nothing(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let got = count();
+    let received = Rc::clone(&got);
+    let key = it
+        .datagrams(([127, 0, 0, 1], 0), move |_, _, packet: &Packet<'_>| {
+            add(&received);
+            if packet.bytes == b"connect to me" {
+                // Only a connected socket is told.
+                packet.socket.connect(packet.sender).expect("connected");
+            } else if packet.bytes == b"answer me" {
+                packet.socket.send(b"nobody is there").expect("sent");
+            }
+        })
+        .unwrap();
+    let addr = it.local_addr(key).unwrap().as_internet().unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let own = client.local_addr().unwrap();
+    client.send_to(b"connect to me", addr).unwrap();
+    it.until(|| got.get() == 1);
+    client.send_to(b"answer me", addr).unwrap();
+    drop(client);
+    it.until(|| got.get() == 2);
+    it.passes(2);
+    // The same port again.
+    let client = UdpSocket::bind(own).unwrap();
+    client.send_to(b"still there?", addr).unwrap();
+    it.until(|| got.get() == 3);
+    assert!(it.contains(key));
+}
+
+/// A callback may remove its own socket, or have it rest, with more waiting.
+pub fn a_socket_that_is_removed_or_rests_brings_no_more(backend: Backend) {
+    for remove in [false, true] {
+        let mut it = Loop::new(backend);
+        let got = count();
+        let received = Rc::clone(&got);
+        let key = it
+            .datagrams(([127, 0, 0, 1], 0), move |reactor, key, _: &Packet<'_>| {
+                add(&received);
+                assert!(if remove {
+                    reactor.remove(key)
+                } else {
+                    reactor.set_events(key, Events::empty())
+                });
+            })
+            .unwrap();
+        let addr = it.local_addr(key).unwrap().as_internet().unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..3 {
+            client.send_to(b"x", addr).unwrap();
+        }
+        it.until(|| got.get() > 0);
+        it.passes(3);
+        assert_eq!((got.get(), it.contains(key)), (1, !remove));
+        if !remove {
+            it.set_events(key, Events::IN);
+            it.until(|| got.get() == 2);
+        }
+    }
+}
+
+/// A flood of datagrams: 64 in a pass.
+pub fn a_flood_of_datagrams_keeps_nobody_waiting(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let (got, most, ticks) = (count(), Rc::new(Cell::new(0)), count());
+    let received = Rc::clone(&got);
+    let key =
+        it.datagrams(([127, 0, 0, 1], 0), move |_, _, _: &Packet<'_>| add(&received)).unwrap();
+    let addr = it.local_addr(key).unwrap().as_internet().unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..150 {
+        client.send_to(b"x", addr).unwrap();
+    }
+    let tick = Rc::clone(&ticks);
+    it.call_later(std::time::Duration::ZERO, move |_| add(&tick));
+    while got.get() < 150 {
+        let before = got.get();
+        it.passes(1);
+        most.set(most.get().max(got.get() - before));
+    }
+    assert_eq!((most.get(), ticks.get()), (64, 1));
+}

@@ -1,0 +1,113 @@
+//! The queue and its marks: who writes more than a peer reads is asked to pause, and told when to go on.
+
+use std::io::Read;
+use std::rc::Rc;
+use std::thread;
+
+use readysock::reactor::{Backend, Transport};
+
+use crate::tools::{Loop, Peer, add, assert_closed, count, pattern, read_all};
+
+pub fn the_marks_pause_and_resume_who_writes(backend: Backend) {
+    for marks in
+        [None, Some((1 << 20, 2 << 20)), Some((0, 0)), Some((5, 5)), Some((usize::MAX, 1 << 16))]
+    {
+        let (low, high) = marks.unwrap_or((16 << 10, 64 << 10));
+        let low = low.min(high);
+        let mut it = Loop::new(backend);
+        let (peer, seen) = Peer::new();
+        let (peer, resumed) = (peer, count());
+        let resumes = Rc::clone(&resumed);
+        let peer = peer
+            .on_made(move |transport| {
+                if let Some((low, high)) = marks {
+                    transport.set_marks(low, high);
+                }
+                // The kernel takes the first; what it does not take is queued to a byte.
+                while transport.queued() == 0 {
+                    transport.write(&pattern(1 << 20));
+                }
+                while transport.queued() <= high {
+                    transport.write(&pattern(1000));
+                }
+            })
+            .on_pause_writing(move |transport| assert!(transport.queued() > high))
+            .on_resume_writing(move |transport| {
+                assert!(transport.queued() <= low, "{} of {low}", transport.queued());
+                add(&resumes);
+                transport.close();
+            });
+        let (_, mut far) = it.connection(peer);
+        it.passes(3);
+        assert_eq!(seen.borrow().count("pause_writing"), 1, "{marks:?}");
+        assert_eq!(resumed.get(), 0, "{marks:?}: nothing was read");
+        let reader = thread::spawn(move || read_all(&mut far));
+        it.until(|| seen.borrow().lost.is_some());
+        assert!(reader.join().unwrap().1.is_ok());
+        assert_eq!((seen.borrow().count("pause_writing"), resumed.get()), (1, 1), "{marks:?}");
+        assert_closed(&seen);
+    }
+}
+
+/// A producer that heeds the marks sends 32 MiB, and never has more queued than the mark and one piece.
+pub fn a_producer_that_heeds_the_marks_stays_within_them(backend: Backend) {
+    const PIECE: usize = 32 << 10;
+    const ALL: usize = 32 << 20;
+    fn produce(transport: &mut Transport<'_>, left: &Rc<std::cell::Cell<usize>>) {
+        while left.get() > 0 && transport.queued() <= 64 << 10 {
+            transport.write(&[b'x'; PIECE]);
+            left.set(left.get() - PIECE);
+            assert!(transport.queued() <= (64 << 10) + PIECE);
+        }
+        if left.get() == 0 {
+            transport.close();
+        }
+    }
+    let mut it = Loop::new(backend);
+    let left = Rc::new(std::cell::Cell::new(ALL));
+    let (first, later) = (Rc::clone(&left), Rc::clone(&left));
+    let (peer, seen) = Peer::new();
+    let peer = peer
+        .on_made(move |transport| produce(transport, &first))
+        .on_resume_writing(move |transport| produce(transport, &later));
+    let (_, mut far) = it.connection(peer);
+    let reader = thread::spawn(move || read_all(&mut far).0.len());
+    it.until(|| seen.borrow().lost.is_some());
+    assert_eq!(reader.join().unwrap(), ALL);
+    assert_closed(&seen);
+    let (paused, resumed) =
+        (seen.borrow().count("pause_writing"), seen.borrow().count("resume_writing"));
+    assert!(paused >= 1 && resumed >= paused - 1 && resumed <= paused, "{paused}, {resumed}");
+}
+
+/// Marks that are moved are heeded at once, both ways.
+pub fn marks_can_be_moved(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let (peer, seen) = Peer::new();
+    let (key, mut far) = it.connection(peer);
+    let mut transport = it.transport(key).unwrap();
+    while transport.queued() < 10_000 {
+        transport.write(&[b'x'; 10_000]);
+    }
+    let queued = transport.queued();
+    transport.set_marks(queued, queued);
+    it.passes(2);
+    assert_eq!(seen.borrow().count("pause_writing"), 0);
+    it.transport(key).unwrap().set_marks(0, queued - 1);
+    it.passes(2);
+    assert_eq!(seen.borrow().count("pause_writing"), 1);
+    it.transport(key).unwrap().set_marks(queued, queued);
+    it.passes(2);
+    assert_eq!(seen.borrow().count("resume_writing"), 1);
+    // A close takes the queue with it, and nobody is told of marks any more.
+    it.transport(key).unwrap().set_marks(0, 0);
+    it.transport(key).unwrap().close();
+    let reader = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        far.read_to_end(&mut bytes).unwrap();
+    });
+    it.until(|| seen.borrow().lost.is_some());
+    reader.join().unwrap();
+    assert_closed(&seen);
+    assert_eq!(seen.borrow().count("resume_writing"), 1);
+}

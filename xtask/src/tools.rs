@@ -1,0 +1,41 @@
+//! Programs of cargo's registry that these chores start: built under `target/tools`, in the version that was tried.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::steps;
+
+/// The program of this name and version, built if it is not there. `version` is what makes it say its own.
+pub(crate) fn installed(
+    root: &Path,
+    name: &str,
+    version: &str,
+    say_version: &[&str],
+) -> Result<PathBuf, Box<dyn Error>> {
+    let folder = steps::folder(root, "tools")?;
+    let tool = folder.join("bin").join(name);
+    let said = Command::new(&tool).args(say_version).output();
+    // The last word: `cargo-fuzz 0.13.2`, `mdbook v0.5.4`.
+    let there = said.is_ok_and(|output| {
+        let said = String::from_utf8_lossy(&output.stdout);
+        said.split_whitespace().last().is_some_and(|word| word.trim_start_matches('v') == version)
+    });
+    if !there {
+        println!("==> building {name} {version} under target/tools, once");
+        let mut install = steps::cargo();
+        install.args(["install", name, "--locked", "--version", version, "--root"]);
+        steps::run(install.arg(&folder))?;
+    }
+    Ok(tool)
+}
+
+/// Whether rustup has the nightly compiler, which some chores need.
+pub(crate) fn has_nightly() -> bool {
+    let version = Command::new("rustup").args(["run", "nightly", "rustc", "--version"]).output();
+    version.is_ok_and(|output| output.status.success())
+}
+
+/// What to say where it has not.
+pub(crate) const NO_NIGHTLY: &str =
+    "there is no nightly compiler: rustup toolchain install nightly --profile minimal";
