@@ -45,7 +45,6 @@ fn run() -> io::Result<()> {
     // ANCHOR_END: times
 }
 
-// ANCHOR: wait
 fn wait(name: &str, socket: &Socket, timeout: impl Into<Timeout>) -> io::Result<()> {
     let (inputs, none) = (FdSet::from_iter([socket.as_fd()]), FdSet::new());
     let start = Instant::now();
@@ -54,4 +53,3 @@ fn wait(name: &str, socket: &Socket, timeout: impl Into<Timeout>) -> io::Result<
     Say::plain()
         .line(format_args!("timeout {name}: {} ready, after {elapsed:.1} ms", ready.count()))
 }
-// ANCHOR_END: wait
