@@ -2,14 +2,14 @@
 
 mod support;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::time::Instant;
 
 use nix::libc;
 
 use readysock::server::{
-    Builder, Connections, Datagram, Handler, Internet, Packets, Processes, Stream, Tcp, TcpServer,
-    Threads, Udp, UdpServer, UnixStreamServer, Works,
+    Builder, Connections, Datagram, Handler, Hooked, Internet, Packets, Problem, Processes, Stream,
+    Tcp, TcpServer, Threads, Udp, UdpServer, UnixStreamServer, Works,
 };
 use readysock::{Addr, Events, Type, UnixAddr};
 
@@ -298,14 +298,31 @@ fn a_kernel_that_waits_by_number_only() {
 
 /// One child at a time is allowed: the second client shows that the server has noticed the end of the first.
 fn two_after_one_another(script: faults::Script) {
-    let builder = TcpServer::builder().processes(1);
-    let Some(told) = told_by(builder, script, End::ByTheClient, |addr| {
-        over_tcp(addr);
-        over_tcp(addr);
-    }) else {
-        return;
-    };
-    assert!(told.is_empty(), "{told:?}");
+    let (passed, pass) = nix::unistd::pipe().unwrap();
+    let handler = Hooked::new(|stream: &mut Stream| {
+        stream.read_exact(&mut [0])?;
+        stream.write_all(b"thanks")
+    })
+    .on_error(|problem: &Problem| panic!("{problem}"))
+    .on_service(|| assert_eq!(nix::unistd::write(&pass, b"x"), Ok(1)));
+    let mut server = TcpServer::builder().processes(1).bind(LOOPBACK, handler).unwrap();
+    let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
+    let clients = beside(|| {
+        for _ in 0..2 {
+            let client = connect(&addr);
+            // The pass that has started the child is over: the server does not come by and see its end.
+            nix::unistd::read(&passed, &mut [0]).unwrap();
+            client.send_all(b"x").unwrap();
+            assert_eq!(read_all(&client), b"thanks");
+        }
+        handle.shutdown();
+    });
+    let faults = faults::inject(script);
+    server.serve_forever().unwrap();
+    ended_well(clients);
+    drop(server);
+    drop(faults);
+    assert!(childless());
 }
 
 /// Between the question whether somebody answers and the removal another server takes the place.

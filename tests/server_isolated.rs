@@ -217,6 +217,7 @@ fn work_in_hand_ends_within_the_limit() {
         stream.write_all(b"started")?;
         let mut line = String::new();
         if stream.read_line(&mut line)? > 0 {
+            nix::unistd::alarm::set(60); // not for ever, where it is not killed
             loop {
                 pause(); // it computes, so to speak
             }

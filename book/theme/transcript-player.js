@@ -23,6 +23,8 @@
 
         mark() {
             super.mark();
+            const ahead = this.rows.some((row, index) => index > this.at && row.hasAttribute('data-turn'));
+            this.controls.querySelector('[data-go="turn"]').setAttribute('aria-disabled', String(!ahead));
             const past = this.rows.slice(0, this.at + 1);
             const now = past.at(-1);
             this.stage.querySelector('.now').replaceChildren(...(now ? this.copy(now.cells[0], '.what, code') : []));

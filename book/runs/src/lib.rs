@@ -14,8 +14,8 @@
 //! vary 1: [0-9]+ bytes
 //! ```
 //!
-//! The first word is a terminal. `$` types a command, `<` a line for the program, `?` waits for a line and may take a
-//! word out of it, `^ C` interrupts, `^ D` ends what is typed, `=` waits for the end. `trace` records the system calls of a terminal's program as well; `vary`
+//! The first word is a terminal. `$` types a command, `?` waits for a line and may take a word out of it, `<` types a
+//! line into the program, `^ D` ends its input, `^ C` interrupts it, `=` waits for the end. `trace` records the system calls of a terminal's program as well; `vary`
 //! names, as a regular expression, what is another in each run and still no port, process or time.
 //!
 //! What came of it is in `NAME.txt`, line by line, in the order in which it happened: see [`record`].

@@ -36,8 +36,8 @@ enum Arrived {
 
 struct Terminal {
     child: Child,
-    /// Only of a program that somebody types for; the others have none to wait for.
-    keyboard: Option<ChildStdin>,
+    /// Where somebody types into it.
+    input: Option<ChildStdin>,
     open_pipes: usize,
     trace: Option<PathBuf>,
 }
@@ -99,7 +99,11 @@ impl Run<'_> {
             Action::Type(command) => self.start(terminal, command),
             Action::WaitFor(text, word) => self.wait_for(terminal, text, word.as_deref()),
             Action::Enter(line) => self.enter(terminal, line),
-            Action::EndInput => self.end_input(terminal),
+            Action::EndInput => {
+                self.note(terminal, Mark::Key, "D".to_owned());
+                self.running(terminal)?.input = None;
+                Ok(())
+            }
             Action::Interrupt => self.interrupt(terminal),
             Action::WaitForEnd => self.end(terminal),
         }
@@ -127,17 +131,17 @@ impl Run<'_> {
             traced.append(&mut command);
             command = traced;
         }
-        self.note(terminal, Mark::Command, typed);
-        let types = |step: &Step| {
+        let enters = |step: &Step| {
             step.terminal == terminal && matches!(step.action, Action::Enter(_) | Action::EndInput)
         };
-        let typed_for = self.scenario.steps.iter().any(types);
+        let typed_into = self.scenario.steps.iter().any(enters);
+        self.note(terminal, Mark::Command, typed);
         let mut child = Command::new(&command[0])
             .args(&command[1..])
             .current_dir(self.root)
             .env("TMPDIR", &self.folder.0)
             .env("LC_ALL", "C.UTF-8")
-            .stdin(if typed_for { Stdio::piped() } else { Stdio::null() })
+            .stdin(if typed_into { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -148,13 +152,12 @@ impl Run<'_> {
                 }
                 _ => Problem::Failed(format!("{}: {error}", command[0])),
             })?;
+        let input = child.stdin.take();
         let stdout = child.stdout.take().expect("a pipe");
         let stderr = child.stderr.take().expect("a pipe");
         self.listen(terminal, Mark::Said, stdout);
         self.listen(terminal, Mark::Complained, stderr);
-        let keyboard = child.stdin.take();
-        let running = Terminal { child, keyboard, open_pipes: 2, trace };
-        self.terminals.insert(terminal.to_owned(), running);
+        self.terminals.insert(terminal.to_owned(), Terminal { child, input, open_pipes: 2, trace });
         Ok(())
     }
 
@@ -235,16 +238,11 @@ impl Run<'_> {
 
     fn enter(&mut self, terminal: &str, line: &str) -> Result<()> {
         self.note(terminal, Mark::Typed, line.to_owned());
-        let keyboard = self.running(terminal)?.keyboard.as_mut();
-        let keyboard = keyboard.ok_or_else(|| Problem::Failed("after Ctrl-D".to_owned()))?;
+        let input = self.running(terminal)?.input.as_mut();
+        let input =
+            input.ok_or_else(|| Problem::Failed(format!("the input of {terminal} has ended")))?;
         // In one piece, as a terminal hands it over.
-        keyboard.write_all(format!("{line}\n").as_bytes()).map_err(failed(terminal))
-    }
-
-    fn end_input(&mut self, terminal: &str) -> Result<()> {
-        self.note(terminal, Mark::Key, "D".to_owned());
-        drop(self.running(terminal)?.keyboard.take());
-        Ok(())
+        input.write_all(format!("{line}\n").as_bytes()).map_err(failed(terminal))
     }
 
     fn interrupt(&mut self, terminal: &str) -> Result<()> {

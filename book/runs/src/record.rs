@@ -11,16 +11,16 @@ pub struct Event {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
-    /// What the reader types for the shell.
+    /// What the reader types.
     Command,
-    /// What the reader types for the program.
-    Typed,
     /// A line of standard output.
     Said,
     /// A line of standard error.
     Complained,
     /// A system call and its answer.
     Call,
+    /// A line typed into the program.
+    Typed,
     /// A key, `C` for Ctrl-C, `D` for Ctrl-D.
     Key,
     /// The exit status.
@@ -29,10 +29,10 @@ pub enum Mark {
 
 const MARKS: [(Mark, &str); 7] = [
     (Mark::Command, "$"),
-    (Mark::Typed, "<"),
     (Mark::Said, "|"),
     (Mark::Complained, "!"),
     (Mark::Call, ">"),
+    (Mark::Typed, "<"),
     (Mark::Key, "^"),
     (Mark::Ended, "="),
 ];
@@ -93,11 +93,11 @@ mod tests {
     #[test]
     fn a_record_is_read_as_it_was_written() {
         let text =
-            "a $ cargo run\na < typed\na | one  two\na > close(3) = 0\nb ! no\na ^ C\na = 0\na |\n";
+            "a $ cargo run\na | one  two\na > close(3) = 0\nb ! no\na < in\na ^ C\na = 0\na |\n";
         let record = Record::parse(text).expect("a record");
         assert_eq!(record.to_string(), text);
         assert_eq!(record.terminals(), ["a", "b"]);
-        assert_eq!(record.events[2].text, "one  two");
+        assert_eq!(record.events[1].text, "one  two");
         assert!(Record::parse("a b c").is_err_and(|text| text.contains("line 1")));
     }
 }

@@ -97,7 +97,8 @@ fn take(
         seen.extend(text.lines().map(|line| Seen { time, mark, text: line.to_owned() }));
         return;
     }
-    let own = fd.is_some_and(|fd| owned.contains(fd));
+    // What is typed into it comes from a descriptor that it was born with.
+    let own = fd.is_some_and(|fd| owned.contains(fd) || (call, fd) == ("read", "0"));
     match call {
         "close" => drop(fd.map(|fd| owned.remove(fd))),
         "socketpair" | "pipe2" => {
@@ -170,10 +171,12 @@ mod tests {
             "connect(3, {sa_family=AF_INET}, 16) = -1 EINPROGRESS (Operation now in progress)",
             "close(3)        = 0",
             "close(3)        = 0",
+            "read(0, \"hi\\n\", 1024) = 3",
+            "read(9, \"\\177ELF\", 832) = 832",
             "+++ exited with 0 +++",
         ];
         assert_eq!(
-            seen(&lines, &["close", "pselect6", "recvfrom", "connect", "fcntl"]),
+            seen(&lines, &["close", "read", "pselect6", "recvfrom", "connect", "fcntl"]),
             [
                 "a \"b\"",
                 "cé",
@@ -181,6 +184,7 @@ mod tests {
                 "recvfrom(5, \"x = 1\", 1024, 0, NULL, NULL) = 5",
                 "connect(3, {sa_family=AF_INET}, 16) = -1 EINPROGRESS (Operation now in progress)",
                 "close(3) = 0",
+                "read(0, \"hi\\n\", 1024) = 3",
             ]
         );
     }

@@ -86,6 +86,14 @@ fn words_are_taken_from_one_terminal_to_the_next() {
 }
 
 #[test]
+fn lines_are_typed_into_a_program() {
+    let record = played("a $ cat\na < one\na ? one\na < two\na ? two\na ^ D\na =\n");
+    let record = record.expect("a program that everybody has").to_string();
+    assert_eq!(record, "a $ cat\na < one\na | one\na < two\na | two\na ^ D\na = 0\n");
+    fails("a $ cat\na ^ D\na < one\n", "the input of a has ended");
+}
+
+#[test]
 fn a_book_that_says_something_else_is_found() {
     let file = Path::new("book/transcripts/select_echo.txt");
     let recorded = fs::read_to_string(root().join(file)).expect("a recorded run");

@@ -18,7 +18,9 @@ pub fn all(root: &Path, site: &Path) -> Result<Vec<Problem>, String> {
     let mut problems = source(root)?;
     if problems.is_empty() {
         let workspace = Workspace::load(root)?;
-        problems = site::check(site, &workspace.chapters()?)?;
+        let chapters = workspace.chapters()?;
+        problems = site::check(site, &chapters)?;
+        println!("    {}", prose::summary(&chapters));
     }
     problems.sort();
     Ok(problems)

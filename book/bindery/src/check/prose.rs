@@ -43,6 +43,20 @@ pub fn check(file: &str, text: &str) -> Vec<Problem> {
     problems
 }
 
+/// One line on all chapters, for their authors.
+pub fn summary(chapters: &[(String, String)]) -> String {
+    let all = chapters.iter().flat_map(|(_, text)| sentences(text));
+    let mut lengths: Vec<usize> = all.map(|(_, sentence)| words(&sentence)).collect();
+    lengths.sort_unstable();
+    let (mean, ninth) = measure(&lengths);
+    format!(
+        "{} pages, {} words in {} sentences: {mean:.1} in the mean, nine in ten at most {ninth}",
+        chapters.len(),
+        lengths.iter().sum::<usize>(),
+        lengths.len()
+    )
+}
+
 /// The mean, and the length that nine in ten do not exceed.
 #[allow(clippy::cast_precision_loss)] // A chapter has fewer words than f64 has bits.
 fn measure(sorted: &[usize]) -> (f64, usize) {

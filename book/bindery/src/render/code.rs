@@ -44,12 +44,14 @@ pub fn listing(workspace: &Workspace, name: &str) -> Result<String, String> {
     if workspace.examples.contains_key(name) {
         return Err(format!("{name} is an example already: a listing needs another name"));
     }
-    let mut html = format!("<listing-tabs data-name=\"{}\">\n", id(name));
     let common = workspace.listing(name, "output.txt").ok();
     let languages = languages(name, &workspace.root);
     if languages.is_empty() {
         return Err(format!("there is no listing {name}"));
     }
+    // One language alone needs no tabs.
+    let element = if languages.len() > 1 { "listing-tabs" } else { "div" };
+    let mut html = format!("<{element} data-name=\"{}\">\n", id(name));
     for (language, file) in &languages {
         let code = workspace.listing(name, file)?;
         let info = match *language {
@@ -77,7 +79,7 @@ pub fn listing(workspace: &Workspace, name: &str) -> Result<String, String> {
         };
         html += &output(&who, &said);
     }
-    html += "</listing-tabs>";
+    write!(html, "</{element}>").expect("memory");
     Ok(html)
 }
 

@@ -37,9 +37,9 @@ fn line(event: &Event) -> Option<String> {
         Mark::Command => {
             Some(format!("<span class=\"prompt\" aria-hidden=\"true\">$ </span><kbd>{text}</kbd>"))
         }
-        Mark::Typed => Some(format!("<kbd>{text}</kbd>")),
         Mark::Said => Some(format!("<samp>{text}</samp>")),
         Mark::Complained => Some(format!("<samp class=\"complaint\">{text}</samp>")),
+        Mark::Typed => Some(format!("<kbd>{text}</kbd>")),
         Mark::Key => Some(format!("<kbd>^{text}</kbd>")),
         Mark::Ended if event.text != "0" => {
             Some(format!("<span class=\"status\">exit status {text}</span>"))
