@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 export default async function drive(page, element) {
     const rows = await element.locator('tbody tr').count();
     const lines = screen => element.locator(`[data-screen="${screen}"] samp`).count();
-    const panel = name => element.locator(`[data-panel="${name}"]`).textContent();
+    const panel = async name => (await element.locator(`[data-panel="${name}"]`).textContent()).trim();
     const turns = await element.locator('tr[data-turn]').count();
     await element.locator('button[data-go="next"]').focus({ timeout: 2000 });
     await page.keyboard.press('Home');
