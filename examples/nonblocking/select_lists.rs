@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 // ANCHOR: ask
-/// One call that does not wait, with the same sockets in all three lists; but first the last one's `news` must arrive.
+/// One call that does not wait, with all sockets in all lists; before it, `news` of the last.
 fn ask(sockets: &[&Socket], news: Events, say: Say) -> io::Result<()> {
     let limit = news.is_empty().then_some(Duration::ZERO);
     poll(&mut [PollFd::of(sockets[sockets.len() - 1], news)], limit)?;

@@ -48,7 +48,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
         if ready.readable().contains(&interrupts) {
             return say.line("interrupted");
         }
-        // One read(2). `typed.read_line` might take two lines, and keep the second where select does not look.
+        // One read(2): `typed.read_line` might take two lines, and keep the second to itself.
         let mut buffer = [0; 1024];
         match unistd::read(&typed, &mut buffer)? {
             0 => return say.line("end of input"),

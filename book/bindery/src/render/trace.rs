@@ -24,10 +24,16 @@ pub fn trace(workspace: &Workspace, argument: &str, body: &str) -> Result<String
     let events = cut(&record, part)?;
     let mut notes: Vec<Option<String>> = vec![None; events.len()];
     for (wanted, text) in list(body)? {
+        // The name of a call is about calls, also where a line has that word.
+        let calls_only =
+            events.iter().any(|event| event.mark == Mark::Call && is_about(event, &wanted));
         let place = events
             .iter()
             .zip(&notes)
-            .position(|(event, note)| note.is_none() && is_about(event, &wanted))
+            .position(|(event, note)| {
+                let fits = event.mark == Mark::Call || !calls_only;
+                note.is_none() && fits && is_about(event, &wanted)
+            })
             .ok_or(format!("the trace {name} has no {wanted} left to explain"))?;
         notes[place] = Some(text);
     }

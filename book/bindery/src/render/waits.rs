@@ -57,8 +57,9 @@ pub fn call(event: &Event) -> Option<(&str, Option<usize>, i64)> {
 
 /// What the program uses a descriptor for, as far as the trace shows it.
 pub fn who(events: &[Event], terminal: &str, descriptor: usize) -> Option<&'static str> {
-    if descriptor == 0 {
-        return Some("standard input");
+    const STANDARD: [&str; 3] = ["standard input", "standard output", "standard error"];
+    if let Some(name) = STANDARD.get(descriptor) {
+        return Some(name);
     }
     events.iter().filter(|event| event.terminal == terminal).filter_map(call).find_map(
         |(name, first, answer)| {
