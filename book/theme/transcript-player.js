@@ -9,6 +9,9 @@
             if (this.stage && this.controls) {
                 this.stage.hidden = false;
                 this.querySelector('details').open = false;
+                // An empty stage says nothing: it opens with the first step.
+                this.at = 0;
+                this.mark();
             }
         }
 
