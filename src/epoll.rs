@@ -107,12 +107,18 @@ impl EpollEvent {
 }
 
 /// A source that could not be watched, given back with the reason. `?` turns it into the reason.
-#[derive(Debug)]
 pub struct Refused<S> {
     /// The source.
     pub source: S,
     /// The kernel's error.
     pub error: io::Error,
+}
+
+/// Of every source, so that `expect` can be called: the reason.
+impl<S> fmt::Debug for Refused<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused").field("error", &self.error).finish_non_exhaustive()
+    }
 }
 
 impl<S> From<Refused<S>> for io::Error {
@@ -140,9 +146,13 @@ pub struct Epoll<S> {
 struct Entry<S> {
     source: S,
     flags: EpollFlags,
-    /// Under which it was registered.
+    /// Under which it is registered; -1 where it is not.
     number: RawFd,
+    /// It is one-shot and has been reported: a new instance does not take it, until its flags are set.
+    spent: bool,
 }
+
+const UNREGISTERED: RawFd = -1;
 
 impl<S> Epoll<S> {
     /// `epoll_create1(2)`: a new instance, close-on-exec.
@@ -213,7 +223,7 @@ impl<S: AsFd> Epoll<S> {
     #[doc(alias = "epoll_ctl")]
     pub fn insert(&mut self, source: S, flags: EpollFlags) -> Result<Key, Refused<S>> {
         let key = self.entries.next_key();
-        let mut entry = Entry { source, flags, number: -1 };
+        let mut entry = Entry { source, flags, number: UNREGISTERED, spent: false };
         match register(&self.instance, key, &mut entry) {
             Ok(()) => Ok(self.entries.insert(entry)),
             Err(error) => Err(Refused { source: entry.source, error }),
@@ -225,10 +235,12 @@ impl<S: AsFd> Epoll<S> {
     #[doc = concat!(man_page!("epoll_ctl", 2))]
     pub fn remove(&mut self, key: Key) -> Option<S> {
         let entry = self.entries.remove(key)?;
-        let fd = entry.source.as_fd();
-        // A source that has another descriptor by now: the number it had may be somebody else's.
-        if fd.as_raw_fd() != entry.number || self.instance.delete(fd).is_err() {
-            self.stale = true;
+        if entry.number != UNREGISTERED {
+            let fd = entry.source.as_fd();
+            // A source that has another descriptor by now: the number it had may be somebody else's.
+            if fd.as_raw_fd() != entry.number || self.instance.delete(fd).is_err() {
+                self.stale = true;
+            }
         }
         Some(entry.source)
     }
@@ -243,8 +255,17 @@ impl<S: AsFd> Epoll<S> {
     #[doc = concat!(man_page!("epoll_ctl", 2))]
     pub fn set_flags(&mut self, key: Key, flags: EpollFlags) -> io::Result<bool> {
         let Some(entry) = self.entries.get_mut(key) else { return Ok(false) };
-        self.instance.modify(entry.source.as_fd(), flags.bits(), key.to_bits())?;
-        entry.flags = flags;
+        let fd = entry.source.as_fd();
+        let number = fd.as_raw_fd();
+        if entry.number == UNREGISTERED {
+            self.instance.add(fd, flags.bits(), key.to_bits())?;
+        } else if number == entry.number {
+            self.instance.modify(fd, flags.bits(), key.to_bits())?;
+        } else {
+            // What is registered under this number is another source's.
+            return Err(io::Error::from_raw_os_error(libc::ENOENT));
+        }
+        (entry.number, entry.flags, entry.spent) = (number, flags, false);
         Ok(true)
     }
 
@@ -309,6 +330,11 @@ impl<S: AsFd> Epoll<S> {
                 }
             }
             let found = self.instance.wait(&mut self.events, timeout, mask)?;
+            for event in &self.events {
+                if let Some(entry) = self.entries.get_mut(Key::from_bits(event.u64)) {
+                    entry.spent = entry.flags.contains(EpollFlags::ONESHOT);
+                }
+            }
             self.drop_dead();
             if self.events.len() < found {
                 self.stale = true;
@@ -328,9 +354,19 @@ impl<S: AsFd> Epoll<S> {
     #[cold]
     fn rebuild(&mut self) -> io::Result<()> {
         let instance = Instance::new()?;
-        let keys: Vec<Key> = self.entries.iter().map(|(key, _)| key).collect();
-        for key in keys {
+        let mut keys: Vec<(bool, Key)> = self
+            .entries
+            .iter()
+            .map(|(key, entry)| (entry.source.as_fd().as_raw_fd() != entry.number, key))
+            .collect();
+        // First those that say the same as ever: who says another one's number shall not have its place.
+        keys.sort_unstable();
+        for (_, key) in keys {
             let Some(entry) = self.entries.get_mut(key) else { continue };
+            entry.number = UNREGISTERED;
+            if entry.spent {
+                continue;
+            }
             if register(&instance, key, entry).is_err() {
                 let events = EpollFlags::ERR.bits();
                 self.events.push(RawEvent { events, u64: key.to_bits() });
@@ -350,6 +386,9 @@ fn register<S: AsFd>(instance: &Instance, key: Key, entry: &mut Entry<S>) -> io:
 }
 
 /// It is readable when one of its sources has an event: so it can itself be polled, or be a source of another.
+///
+/// The descriptor is another one after a wait in which a new instance was made. Who polls asks each time; as a source of another `Epoll`
+/// it is taken out and inserted again.
 impl<S> AsFd for Epoll<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.instance.as_fd()

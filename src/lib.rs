@@ -53,6 +53,8 @@
 //! | `select.select(r, w, x, timeout)` | `select`, `FD_SET`, `FD_ISSET`, ... | [`select`](fn@select), [`FdSet`], [`Ready`] |
 //! | `p = select.poll()`, `p.register(s, POLLIN)`, `p.poll(ms)` | `poll`, `struct pollfd` | [`poll()`], [`PollFd`], [`Events`]; [`PollSet`] |
 //! | | `pselect`, `ppoll` | [`pselect`], [`ppoll`] |
+//! | `select.epoll()` | `epoll_create1`, `epoll_ctl`, `epoll_wait` | [`epoll::Epoll`], which owns its sources |
+//! | `asyncore`, `asynchat`, Twisted | | [`reactor::Reactor`], [`reactor::line`] |
 //!
 //! # What it does about the traps
 //!

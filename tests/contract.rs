@@ -81,6 +81,75 @@ fn servers_print_and_cross_threads() {
 }
 
 #[test]
+fn the_loop_s_types_print_and_cross_threads() {
+    use readysock::epoll::{Epoll, EpollEvent, EpollFlags, Refused};
+    use readysock::reactor::line::{LineTransport, Lines};
+    use readysock::reactor::{Backend, Handle, Lost, Packet, Problem, Reactor, Timer, Transport};
+    debug_send_sync::<Epoll<TcpStream>>();
+    debug_send_sync::<EpollEvent>();
+    debug_send_sync::<EpollFlags>();
+    debug_send_sync::<Refused<TcpStream>>();
+    debug_send_sync::<Backend>();
+    debug_send_sync::<Handle>();
+    debug_send_sync::<Timer>();
+    debug_send_sync::<Lost>();
+    debug_send_sync::<Problem>();
+    value::<EpollEvent>();
+    value::<EpollFlags>();
+    value::<Backend>();
+    value::<Timer>();
+    fn clone<T: Clone>() {}
+    clone::<Handle>();
+    // These stay in their thread.
+    fn debug<T: Debug>() {}
+    debug::<Reactor>();
+    debug::<Transport<'_>>();
+    debug::<LineTransport<'_, '_>>();
+    debug::<Lines<TcpStream>>();
+    debug::<Packet<'_>>();
+    fn shown<T: std::fmt::Display>() {}
+    shown::<Lost>();
+    shown::<Problem>();
+    assert!(Lost::Closed.is_clean() && !Lost::Reset.is_clean() && !Lost::Dropped.is_clean());
+}
+
+#[test]
+fn the_loop_has_the_signatures_that_are_promised() {
+    use readysock::epoll::{Epoll, EpollEvent, EpollFlags, Refused};
+    use readysock::reactor::{Backend, Dispatcher, Handle, Protocol, Reactor, Timer, Transport};
+    let _: fn(Backend) -> io::Result<Reactor> = Reactor::new;
+    let _: [Backend; 3] = [Backend::Select, Backend::Poll, Backend::Epoll];
+    let _: fn(&mut Reactor) -> io::Result<()> = Reactor::run;
+    let _: [fn(&mut Reactor, Timeout) -> io::Result<bool>; 1] = [Reactor::run_once];
+    let _: fn(&mut Reactor) = Reactor::stop;
+    let _: fn(&Reactor) -> Handle = Reactor::handle;
+    let _: fn(&mut Reactor, Duration, fn(&mut Reactor)) -> Timer = Reactor::call_later;
+    let _: fn(&mut Reactor, Timer) -> bool = Reactor::cancel;
+    let _: fn(&mut Reactor, Timer, Duration) -> bool = Reactor::reset;
+    let _: fn(&Reactor, Timer) -> bool = Reactor::is_active;
+    let _: fn(&mut Reactor, Key) -> bool = Reactor::remove;
+    let _: fn(&Reactor, Key) -> bool = Reactor::contains;
+    let _: fn(&Handle) = Handle::stop;
+    let _: fn(&Handle, fn(&mut Reactor)) -> bool = Handle::post;
+    // Anything that receives is a protocol, as an object too; so is a dispatcher.
+    let _: Box<dyn Protocol> = Box::new(|_: &mut Transport<'_>, _: &[u8]| ());
+    let _: Option<Box<dyn Dispatcher>> = None;
+
+    let _: fn() -> io::Result<Epoll<TcpStream>> = Epoll::new;
+    type Insert =
+        fn(&mut Epoll<TcpStream>, TcpStream, EpollFlags) -> Result<Key, Refused<TcpStream>>;
+    let _: Insert = Epoll::insert;
+    let _: fn(&mut Epoll<TcpStream>, Key) -> Option<TcpStream> = Epoll::remove;
+    let _: fn(&mut Epoll<TcpStream>, Key, EpollFlags) -> io::Result<bool> = Epoll::set_flags;
+    type Wait = fn(&mut Epoll<TcpStream>, Option<Duration>) -> io::Result<usize>;
+    let _: [Wait; 2] = [Epoll::wait, Epoll::wait_once];
+    type Pwait = fn(&mut Epoll<TcpStream>, Instant, Option<&libc::sigset_t>) -> io::Result<usize>;
+    let _: Pwait = Epoll::pwait;
+    let _: fn(&mut Epoll<TcpStream>) -> Option<EpollEvent> = Epoll::next_ready;
+    let _: fn(&Epoll<TcpStream>, Key) -> Option<&TcpStream> = Epoll::get;
+}
+
+#[test]
 fn small_values_are_values() {
     value::<Timeout>();
     value::<Events>();

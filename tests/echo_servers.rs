@@ -189,9 +189,21 @@ fn pattern(length: usize) -> Vec<u8> {
         .collect()
 }
 
+/// False, and said, where each instruction is emulated: many megabytes, or 500 clients, would take minutes there.
+fn quick() -> bool {
+    let quick = !support::emulated();
+    if !quick {
+        skipped("many megabytes, and 500 clients: slow by the emulator");
+    }
+    quick
+}
+
 const LARGE: usize = 16 << 20;
 
 fn sixteen_mebibytes_read_late(server: &str) {
+    if !quick() {
+        return;
+    }
     let (mut server, address) = serve(server);
     let (mut late, mut other) = (connect(address), connect(address));
     exchange(&mut other, b"before");
@@ -209,6 +221,9 @@ fn sixteen_mebibytes_read_late(server: &str) {
 
 fn a_client_that_never_reads_is_stopped(server: &str) {
     const ROOM: usize = 32 << 20;
+    if !quick() {
+        return;
+    }
     let mut server = Program::example(server, &["--timeout", "2"]);
     let address = server.listening().parse().expect("HOST:PORT");
     let mut client = connect(address);
@@ -233,6 +248,9 @@ fn a_client_that_never_reads_is_stopped(server: &str) {
 
 fn five_hundred_at_once(server: &str) {
     const CLIENTS: usize = 500;
+    if !quick() {
+        return;
+    }
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
     if soft < 600 {
         return skipped(&format!("500 clients at once: the limit is {soft} open files"));

@@ -222,7 +222,8 @@ struct Twice;
 
 impl Drop for Twice {
     fn drop(&mut self) {
-        panic!("in the value's drop");
+        // Without a text: whoever catches this can only let the value go, and a sanitizer would count it.
+        std::panic::panic_any(());
     }
 }
 
@@ -279,5 +280,5 @@ fn a_session_that_panics_when_dropped() {
     let client = connect(&server.local_addr().unwrap());
     assert!(server.handle_request().unwrap());
     assert_eq!(read_all(&client), b"hello");
-    assert_eq!(*server.handler().0.borrow(), ["finish: in the value's drop"]);
+    assert_eq!(*server.handler().0.borrow(), ["finish: (a value that is no text)"]);
 }

@@ -182,6 +182,41 @@ fn more_than_a_byte_is_no_field_of_a_header() {
     assert_eq!(of_int(255, |socket| sockopt::get(socket, sockopt::ip::Ttl)).unwrap(), 255);
 }
 
+/// An option of one's own, whose value is one byte to the kernel, as to packet sockets.
+struct Byte;
+
+impl sockopt::GetOption for Byte {
+    const LEVEL: c_int = libc::SOL_PACKET;
+    const NAME: c_int = 1;
+    type Value = u8;
+}
+
+#[test]
+fn a_byte_is_a_byte_but_in_a_header() {
+    assert_eq!(of(&[7], |socket| sockopt::get(socket, Byte)).unwrap(), 7);
+    assert_unexpected(of(&[], |socket| sockopt::get(socket, Byte)));
+    assert_unexpected(of(&[7], |socket| sockopt::get(socket, sockopt::ip::Ttl)));
+}
+
+#[test]
+fn bit_fields_are_where_c_has_them() {
+    // The compiler fills a byte from its other end where the machine counts bytes from the other end.
+    let (scales, limited) = if cfg!(target_endian = "big") { (0xA7, 0x80) } else { (0x7A, 0x01) };
+    let info = |seventh: u8, min_rtt: u32| {
+        let mut bytes = [0; 240];
+        (bytes[6], bytes[7]) = (scales, seventh);
+        bytes[148..152].copy_from_slice(&min_rtt.to_ne_bytes());
+        of(&bytes, |socket| sockopt::get(socket, sockopt::tcp::Info)).unwrap()
+    };
+    let one = info(limited, 5);
+    assert_eq!((one.snd_wscale(), one.rcv_wscale(), one.written()), (10, 7, 240));
+    assert!(one.delivery_rate_app_limited());
+    assert_eq!(one.min_rtt(), Some(Duration::from_micros(5)));
+    let other = info(!limited, u32::MAX);
+    assert!(!other.delivery_rate_app_limited());
+    assert_eq!((other.min_rtt(), info(0, 0).min_rtt()), (None, None));
+}
+
 #[test]
 fn a_linger_below_zero_is_a_long_one() {
     let bytes = [1_i32, -7].map(c_int::to_ne_bytes).concat();

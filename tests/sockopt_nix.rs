@@ -156,8 +156,7 @@ fn sizes() {
 
 #[test]
 fn names() {
-    let name = sockopt::set(&sockets::tcp(), tcp::Congestion, "reno".into());
-    if lacks(name.is_ok(), "options that are names") {
+    if support::options::lacks_names() {
         return;
     }
     // Two sockets, for one that is bound needs a privilege to be bound again.

@@ -299,10 +299,7 @@ fn a_group_that_is_not_there() {
 
 #[test]
 fn names_are_whole_or_refused() {
-    if lacks(
-        sockopt::set(&sockets::tcp(), tcp::Congestion, "reno".into()).is_ok(),
-        "options that are names",
-    ) {
+    if support::options::lacks_names() {
         return;
     }
     let (socket, stream) = (sockets::udp(), sockets::tcp());

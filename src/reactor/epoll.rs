@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use super::selector::{Found, Selector, Sources};
+use super::source::Source;
 use crate::poll::Events;
 use crate::slab::Key;
 use crate::sys::epoll::{Event, Instance};
@@ -50,15 +51,19 @@ impl Epoll {
     #[cold]
     fn rebuild(&mut self, sources: &Sources) -> io::Result<()> {
         self.instance = Instance::new()?;
-        for slot in 0..self.watched.len() {
-            let Some(Registered { key, events, .. }) = self.watched[slot] else { continue };
-            let Some(fd) = sources.get(key).and_then(|source| source.fd()) else { continue };
+        let fd = |key| sources.get(key).and_then(|source: &Source| source.fd());
+        let changed = |at: &Registered| fd(at.key).map(|fd| fd.as_raw_fd()) != Some(at.number);
+        let mut all: Vec<Registered> = self.watched.iter().flatten().copied().collect();
+        // First those that say the same as ever: who says another one's number shall not have its place.
+        all.sort_by_cached_key(changed);
+        for Registered { key, events, .. } in all {
+            let Some(fd) = fd(key) else { continue };
             let number = fd.as_raw_fd();
             // One that cannot be watched any more is told so, alone.
             if self.register(key, fd, events).is_err() {
                 self.broken.push(key);
             }
-            self.watched[slot] = Some(Registered { key, events, number });
+            self.watched[key.index()] = Some(Registered { key, events, number });
         }
         self.stale = false;
         Ok(())

@@ -173,12 +173,13 @@ impl Reactor {
         self.settle(key);
     }
 
-    /// Calls a connection's protocol. It is out of its place meanwhile, so that it can be given the reactor.
+    /// Calls a connection's protocol; who calls this [settles](Reactor::settle) it. It is out of its place meanwhile, so that it can be
+    /// given the reactor.
     fn call(&mut self, key: Key, call: impl FnOnce(&mut dyn Protocol, &mut Transport<'_>)) {
         let protocol = self.connection(key).and_then(|connection| connection.protocol.take());
         let Some(mut protocol) = protocol else { return };
-        let called =
-            self.contained(Some(key), |r| call(&mut *protocol, &mut Transport::new(r, key)));
+        let called = self
+            .contained(Some(key), |r| call(&mut *protocol, &mut Transport::in_callback(r, key)));
         if let Some(connection) = self.connection(key) {
             connection.protocol = Some(protocol);
             if let Err(text) = called {

@@ -36,7 +36,8 @@ pub trait Protocol {
         transport.close();
     }
 
-    /// More is queued than the high-water mark ([`Transport::set_marks`]): write no more for now.
+    /// More was queued than the high-water mark ([`Transport::set_marks`]): write no more for now. Each such call is followed by one of
+    /// [`resume_writing`](Protocol::resume_writing), unless the connection is closed or ends before: also where the queue has been flushed by now.
     fn pause_writing(&mut self, transport: &mut Transport<'_>) {
         let _ = transport;
     }

@@ -2,7 +2,7 @@
 //!
 //! A backend is told which descriptors to watch, and says which are ready. It does not own them: the reactor does, keeps each open as
 //! long as it is watched, and lends them all for the length of a wait. This is its contract; from it a backend on kqueue could be
-//! written. Each number is a test in `tests/reactor.rs`, which runs over all backends.
+//! written. Each number is a test in `tests/reactor/selector.rs`, which runs over all backends.
 //!
 //! 1. A source is watched for the events last [`set`](Selector::set), which are of `IN`, `OUT` and `PRI`, and each wait reports what it is
 //!    ready for: as long as it is, not once.

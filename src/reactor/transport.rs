@@ -19,12 +19,19 @@ use crate::slab::Key;
 pub struct Transport<'a> {
     reactor: &'a mut Reactor,
     key: Key,
+    /// What was changed is settled when the callback is over, that this one was made for.
+    in_callback: bool,
 }
 
 impl<'a> Transport<'a> {
     /// Of a connection that is there.
     pub(super) fn new(reactor: &'a mut Reactor, key: Key) -> Transport<'a> {
-        Transport { reactor, key }
+        Transport { reactor, key, in_callback: false }
+    }
+
+    /// The same, for a callback of its own, after which the connection is settled in any case: not at each change.
+    pub(super) fn in_callback(reactor: &'a mut Reactor, key: Key) -> Transport<'a> {
+        Transport { reactor, key, in_callback: true }
     }
 
     fn connection(&self) -> Option<&Connection> {
@@ -34,10 +41,13 @@ impl<'a> Transport<'a> {
         }
     }
 
+    #[inline]
     fn change(&mut self, change: impl FnOnce(&mut Connection)) {
         if let Some(connection) = self.reactor.connection(self.key) {
             change(connection);
-            self.reactor.settle(self.key);
+            if !self.in_callback {
+                self.reactor.settle(self.key);
+            }
         }
     }
 

@@ -225,6 +225,7 @@ impl Reactor {
     ///
     /// # Errors
     ///
+    /// - `EBADF`: a negative descriptor. One that is not open otherwise is told with `NVAL`.
     /// - Of the epoll backend: `EPERM` for a regular file; `EEXIST` where this descriptor is watched already; `ENOSPC`.
     pub fn watch<S: AsFd + 'static>(
         &mut self,

@@ -404,7 +404,10 @@ mod tests {
         assert_eq!((row.value(), row.unit()), ("usize", "bytes"));
         assert_eq!(format!("{}|{:>5}", row.direction(), Direction::Get), "both|  get");
         assert!(row.direction().can_get() && row.direction().can_set());
+        let same = table().find(|row| row.type_name() == "SndBuf").unwrap();
+        assert!(row == same && format!("{row:?}").ends_with("forms: .. }"), "{row:?}");
         let error = table().find(|row| row.c_name() == "SO_ERROR").unwrap();
+        assert_ne!(row, error);
         assert!(error.direction().can_get() && !error.direction().can_set());
         assert!(!Direction::Set.can_get() && Direction::Set.can_set());
         assert_eq!((error.value(), error.unit()), ("Option<io::Error>", ""));

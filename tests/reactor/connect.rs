@@ -25,25 +25,33 @@ pub fn a_connect_that_succeeds_is_told_later_and_once(backend: Backend) {
     let (peer, seen) = Peer::new();
     let peer =
         peer.on_made(|transport| transport.write(b"x")).on_data(|transport, _| transport.close());
-    let key = it.connect([addr], Duration::from_millis(300), peer).unwrap();
+    let key = it.connect([addr], LONG, peer).unwrap();
     assert!(seen.borrow().calls.is_empty(), "not from within connect");
     assert!(it.transport(key).is_none() && it.contains(key), "it is being made");
     it.until(|| seen.borrow().lost.is_some());
     assert_closed(&seen);
     assert_eq!((seen.borrow().key, seen.borrow().count("failed")), (Some(key), 0));
-    // The time that was given for it does nothing any more.
-    it.passes_within(Duration::from_millis(320));
+    it.passes(2);
     assert_eq!(seen.borrow().calls, ["made", "data", "lost"]);
 }
 
 pub fn a_connect_outlives_the_time_that_was_given_for_it(backend: Backend) {
     let mut it = Loop::new(backend);
     let (_, addr) = it.serve(|| Peer::new().0);
-    let (peer, seen) = Peer::new();
-    it.connect([addr], Duration::from_millis(50), peer).unwrap();
-    it.until(|| seen.borrow().made == 1);
-    it.passes_within(Duration::from_millis(70));
-    assert_eq!(seen.borrow().calls, ["made"]);
+    let time = Duration::from_millis(50);
+    // A machine that is very busy may take longer than that to begin.
+    for _ in 0..20 {
+        let (peer, seen) = Peer::new();
+        it.connect([addr], time, peer).unwrap();
+        it.until(|| !seen.borrow().calls.is_empty());
+        if seen.borrow().made == 1 {
+            it.passes_within(time);
+            it.passes(2);
+            assert_eq!(seen.borrow().calls, ["made"]);
+            return;
+        }
+    }
+    panic!("not once in twenty within {time:?}");
 }
 
 pub fn a_refused_connect_is_told_with_its_error(backend: Backend) {

@@ -88,7 +88,8 @@ pub fn removing_peers_from_within_callbacks(backend: Backend) {
 /// A connection that ends before its protocol was told of it: told all the same, in order.
 pub fn what_ends_before_it_was_told_is_told_both(backend: Backend) {
     type End = fn(&mut Reactor, Key);
-    let ends: [(&str, End, fn(&Lost) -> bool); 4] = [
+    type Why = fn(&Lost) -> bool;
+    let ends: [(&str, End, Why); 4] = [
         ("close", |r, key| r.transport(key).unwrap().close(), |l| matches!(l, Lost::Closed)),
         ("abort", |r, key| r.transport(key).unwrap().abort(), |l| matches!(l, Lost::Aborted)),
         ("remove", |r, key| assert!(r.remove(key)), |l| matches!(l, Lost::Aborted)),
@@ -223,6 +224,25 @@ pub fn a_close_with_unread_input_loses_nothing(backend: Backend) {
     }
 }
 
+/// Both sides send before they read: who closed goes on reading, or neither would end.
+pub fn a_close_does_not_stop_reading(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let (peer, seen) = Peer::new();
+    let (key, mut far) = it.connection(peer);
+    let mut transport = it.transport(key).unwrap();
+    transport.write(&pattern(16 << 20));
+    assert!(transport.queued() > 0);
+    transport.close();
+    let other = thread::spawn(move || {
+        far.write_all(&pattern(16 << 20)).unwrap();
+        let (bytes, end) = read_all(&mut far);
+        assert!(bytes == pattern(16 << 20) && end.is_ok(), "{} bytes, {end:?}", bytes.len());
+    });
+    it.until(|| seen.borrow().lost.is_some());
+    other.join().unwrap();
+    assert_closed(&seen);
+}
+
 /// What the peer sends while the queue is still being flushed does not count against it.
 pub fn what_arrives_before_the_last_is_sent_does_not_cut_it_short(backend: Backend) {
     let mut it = Loop::new(backend);
@@ -245,6 +265,7 @@ pub fn what_arrives_before_the_last_is_sent_does_not_cut_it_short(backend: Backe
             Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
         }
         it.passes(1);
+        assert!(seen.borrow().lost.is_none(), "{seen:?}");
     }
     // The peer reads until the last is handed to the kernel, and its end is on its way with it.
     let mut received = 0;
@@ -254,6 +275,7 @@ pub fn what_arrives_before_the_last_is_sent_does_not_cut_it_short(backend: Backe
             received += n;
         }
         it.passes(1);
+        assert!(seen.borrow().lost.is_none(), "{seen:?}");
     }
     drop(there);
     // More than is read at once.
@@ -264,6 +286,7 @@ pub fn what_arrives_before_the_last_is_sent_does_not_cut_it_short(backend: Backe
             Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
         }
         it.passes(1);
+        assert!(seen.borrow().lost.is_none(), "{seen:?}");
     }
     far.set_nonblocking(false).unwrap();
     let reader = thread::spawn(move || read_all(&mut far));

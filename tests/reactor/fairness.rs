@@ -63,7 +63,7 @@ pub fn a_flood_of_posted_calls_starves_nobody(backend: Backend) {
     let done = Arc::clone(&over);
     let order = Arc::new(AtomicUsize::new(0));
     let out_of_order = Arc::new(AtomicUsize::new(0));
-    let (turn, wrong) = (Arc::clone(&order), Arc::clone(&out_of_order));
+    let (turn, wrong, made) = (Arc::clone(&order), Arc::clone(&out_of_order), Arc::clone(&order));
     let flood = thread::spawn(move || {
         let mut number = 0;
         while !done.load(Ordering::SeqCst) && number < 10_000_000 {
@@ -74,12 +74,13 @@ pub fn a_flood_of_posted_calls_starves_nobody(backend: Backend) {
                 }
             });
             number += 1;
-            if number - order.load(Ordering::SeqCst) > 10_000 {
+            if number - made.load(Ordering::SeqCst) > 10_000 {
                 thread::yield_now();
             }
         }
         number
     });
+    it.until(|| order.load(Ordering::SeqCst) > 0);
     let (peer, seen) = Peer::new();
     let (_, mut far) = it.connection(peer);
     let ticks = count();

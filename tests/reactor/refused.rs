@@ -13,8 +13,8 @@ use crate::support::fds::lower_limit;
 use crate::tools::{Loop, Peer, add, count};
 
 /// So that there is room for so many more behind this one. False, and said, where the limit is not the kernel's.
-fn leave(room: u64, last: &impl AsRawFd) -> bool {
-    lower_limit(u64::try_from(last.as_raw_fd()).unwrap() + 1 + room)
+fn leave(room: i32, last: &impl AsRawFd) -> bool {
+    lower_limit((last.as_raw_fd() + 1 + room).try_into().unwrap())
 }
 
 pub fn out_of_descriptors_a_listener_rests_and_recovers(backend: Backend) {

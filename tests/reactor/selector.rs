@@ -45,9 +45,21 @@ pub fn contract_1_what_is_ready_is_reported_as_long_as_it_is(backend: Backend) {
     near.write_all(b"x").unwrap();
     it.passes(2);
     assert_eq!(told.take(), [Events::OUT; 2]);
+    // Others do not so much as end a wait.
+    assert!(it.set_events(key, Events::PRI));
+    let (time, start) = (Duration::from_millis(10), Instant::now());
+    it.run_once(time).unwrap();
+    assert!(start.elapsed() >= time, "it ended the wait");
     assert!(it.set_events(key, Events::IN | Events::OUT) && it.set_events(key, Events::IN));
     it.passes(1);
     assert_eq!(told.take(), [Events::IN]);
+    // Many changes hold from the next wait on.
+    let all: Vec<_> = (0..5).map(|_| watch(&mut it, pair_with_data(), Events::empty())).collect();
+    for (key, _) in &all {
+        assert!(it.set_events(*key, Events::IN));
+    }
+    it.passes(1);
+    assert!(all.iter().all(|(_, told)| told.take() == [Events::IN]));
     // Urgent data.
     let (near, far) = tcp();
     let (_, told) = watch(&mut it, far, Events::PRI);
@@ -60,6 +72,14 @@ pub fn contract_1_what_is_ready_is_reported_as_long_as_it_is(backend: Backend) {
     it.set_events(key, Events::empty());
     it.until(|| !told.borrow().is_empty());
     assert_eq!(told.take(), [Events::PRI]);
+}
+
+/// The reading end of a pipe with something in it. The other end stays open as long as the case.
+fn pair_with_data() -> OwnedFd {
+    let (reader, writer) = pipe();
+    nix::unistd::write(&writer, b"x").unwrap();
+    std::mem::forget(writer);
+    reader
 }
 
 pub fn contract_2_what_is_set_to_nothing_is_not_watched(backend: Backend) {
@@ -118,6 +138,7 @@ pub fn contract_3_a_number_that_is_used_again(backend: Backend) {
                 let told_wrongly = move |_: &mut _, _, _: &OwnedFd, _| add(&later_told);
                 let new = reactor.watch(again, Events::IN, told_wrongly).expect("watched");
                 assert_ne!(new, another);
+                assert!(!reactor.contains(another) && !reactor.set_events(another, Events::OUT));
                 later.set(Some(new));
                 assert!(reactor.set_events(key, Events::empty()));
             });

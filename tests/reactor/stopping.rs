@@ -119,39 +119,68 @@ pub fn stop_from_other_threads(backend: Backend) {
     assert_eq!(called.get(), 1);
 }
 
-/// A stop that comes while the reactor is in the middle of anything is not lost, thousands of times in a race with the wait.
+/// A stop, or a call, that comes while the reactor is on its way into the wait is not lost: thousands of times, each at another moment.
 pub fn no_stop_and_no_posted_call_is_lost_in_a_race(backend: Backend) {
-    const ROUNDS: usize = 3000;
+    const ROUNDS: usize = 4000;
     let mut it = Loop::new(backend);
     let handle = it.handle();
-    let (tell, told) = mpsc::channel();
+    let (tell, ended) = mpsc::channel();
     let posted = Arc::new(AtomicUsize::new(0));
-    let (counted, tell) = (Arc::clone(&posted), Mutex::new(tell));
+    let counted = Arc::clone(&posted);
     let other = thread::spawn(move || {
-        let tell = Arc::new(tell);
         for round in 0..ROUNDS {
+            for _ in 0..round % 512 {
+                std::hint::spin_loop();
+            }
             if round % 2 == 0 {
-                let (counted, tell) = (Arc::clone(&counted), Arc::clone(&tell));
+                let counted = Arc::clone(&counted);
                 handle.post(move |reactor| {
                     counted.fetch_add(1, Ordering::SeqCst);
-                    tell.lock().unwrap().send(()).unwrap();
                     reactor.stop();
                 });
             } else {
                 handle.stop();
-                tell.lock().unwrap().send(()).unwrap();
             }
-            // The next when this one has had its effect.
-            told.recv().unwrap();
+            // One stop, one run: the next when this one is over. Nothing else ends a run here.
+            ended.recv().unwrap();
         }
     });
-    // Each is one run, or, where the thread was quicker, two are one.
-    while !other.is_finished() {
-        it.call_later(Duration::from_millis(20), Reactor::stop);
+    for _ in 0..ROUNDS {
         it.run().unwrap();
+        tell.send(()).unwrap();
     }
     other.join().unwrap();
     assert_eq!(posted.load(Ordering::SeqCst), ROUNDS / 2);
+}
+
+/// The same of two threads, each of which waits for the effect of its call: one that was lost would leave both waiting.
+pub fn no_posted_call_is_lost_between_two_threads(backend: Backend) {
+    const ROUNDS: usize = 20_000;
+    let mut it = Loop::new(backend);
+    let left = Arc::new(AtomicUsize::new(2));
+    let posters: Vec<_> = (0..2)
+        .map(|_| {
+            let (handle, left) = (it.handle(), Arc::clone(&left));
+            thread::spawn(move || {
+                let made = Arc::new(AtomicUsize::new(0));
+                for round in 1..=ROUNDS {
+                    let count = Arc::clone(&made);
+                    handle.post(move |_| {
+                        count.fetch_add(1, Ordering::SeqCst);
+                    });
+                    while made.load(Ordering::SeqCst) < round {
+                        std::hint::spin_loop();
+                        thread::yield_now();
+                    }
+                }
+                handle.post(move |_| {
+                    left.fetch_sub(1, Ordering::SeqCst);
+                });
+            })
+        })
+        .collect();
+    it.until(|| left.load(Ordering::SeqCst) == 0);
+    posters.into_iter().for_each(|poster| poster.join().unwrap());
 }
 
 pub fn run_from_a_callback_is_refused(backend: Backend) {
@@ -168,16 +197,34 @@ pub fn run_from_a_callback_is_refused(backend: Backend) {
     it.passes(1);
 }
 
-/// `run_once` takes no notice of a stop, and leaves it for the run.
-pub fn one_pass_takes_no_notice_of_stop(backend: Backend) {
+/// For loops of one's own: a pass says whether there was a stop, before it or in it, and has taken it.
+pub fn one_pass_says_whether_to_go_on(backend: Backend) {
     let mut it = Loop::new(backend);
     let called = count();
     let calls = Rc::clone(&called);
-    it.stop();
     it.call_later(Duration::ZERO, move |_| add(&calls));
-    it.passes(3);
-    assert_eq!(called.get(), 1);
+    assert!(it.run_once(Duration::ZERO).unwrap());
+    it.stop();
+    let calls = Rc::clone(&called);
+    it.call_later(Duration::ZERO, move |_| add(&calls));
+    assert!(!it.run_once(Duration::ZERO).unwrap());
+    assert_eq!(called.get(), 2, "the pass was made all the same");
+    it.call_later(Duration::ZERO, Reactor::stop);
+    assert!(!it.run_once(Duration::ZERO).unwrap());
+    assert!(it.run_once(Duration::ZERO).unwrap());
+    // A stop that was taken so is not there for a run.
+    let calls = Rc::clone(&called);
+    it.call_later(Duration::from_millis(2), move |reactor| {
+        add(&calls);
+        reactor.stop();
+    });
     it.run().unwrap();
+    assert_eq!(called.get(), 3);
+    // From another thread, while it waits for something else.
+    let handle = it.handle();
+    let other = thread::spawn(move || handle.stop());
+    while it.run_once(crate::tools::LONG).unwrap() {}
+    other.join().unwrap();
 }
 
 /// From four threads at once: all of them, each thread's in order, and each by the reactor's own thread.

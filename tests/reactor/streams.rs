@@ -219,6 +219,30 @@ pub fn a_reset_that_is_noticed_late_is_one_all_the_same(backend: Backend) {
     }
 }
 
+/// The peer had ended its half, so nothing is read any more; then it reset the rest.
+pub fn a_reset_after_a_half_close_is_one(backend: Backend) {
+    type Do = fn(&mut Transport<'_>);
+    let ways: [(&str, Do); 3] = [
+        ("close", |transport| transport.close()),
+        ("close_write", |transport| transport.close_write()),
+        ("write", |transport| transport.write(b"x")),
+    ];
+    for (name, way) in ways {
+        let mut it = Loop::new(backend);
+        let (peer, seen) = Peer::new();
+        let (key, far) = it.connection(peer.on_read_closed(|_| ()));
+        far.shutdown(Shutdown::Write).unwrap();
+        it.until(|| seen.borrow().count("read_closed") == 1);
+        reset(far);
+        let there = Socket::from(it.clone_of(key));
+        crate::support::sockets::wait(&there, readysock::Events::ERR);
+        way(&mut it.transport(key).unwrap());
+        it.until(|| seen.borrow().lost.is_some());
+        let seen = seen.borrow();
+        assert!(matches!(seen.ended(), Lost::Reset), "{name}: {seen:?}");
+    }
+}
+
 /// What was sent before a reset can still be read, and is.
 pub fn data_before_a_reset_is_not_lost(backend: Backend) {
     let mut it = Loop::new(backend);

@@ -140,10 +140,10 @@ pub fn reset_makes_a_call_later_or_earlier(backend: Backend) {
         let at = Rc::clone(&called);
         it.call_later(time, move |_| assert!(at.replace(Some(Instant::now())).is_none(), "twice"))
     };
-    // Put off again and again, as by each packet.
+    // Put off again and again, as by each packet; its first time is over meanwhile.
     let timer = later(&mut it, 2 * MS);
     for _ in 0..5 {
-        assert!(it.reset(timer, 4 * MS));
+        assert!(it.reset(timer, 3600 * 1000 * MS));
         it.run_once(MS).unwrap();
         assert!(called.get().is_none());
     }
@@ -194,6 +194,9 @@ pub fn timers_that_come_and_go_leave_nothing(backend: Backend) {
     let called = count();
     let calls = Rc::clone(&called);
     let kept = it.call_later(Duration::from_secs(3600), |_| ());
+    let soon = count();
+    let made = Rc::clone(&soon);
+    it.call_later(20 * MS, move |_| add(&made));
     let last = it.call_later(Duration::from_secs(60), move |_| add(&calls));
     for time in 0..10_000 {
         let timer = it.call_later(Duration::from_secs(100 + time), |_| panic!("taken back"));
@@ -202,6 +205,7 @@ pub fn timers_that_come_and_go_leave_nothing(backend: Backend) {
     }
     assert!(it.reset(last, Duration::ZERO));
     it.until(|| called.get() == 1);
+    it.until(|| soon.get() == 1);
     assert!(it.is_active(kept));
 }
 

@@ -325,7 +325,11 @@ pub fn add(count: &Count) {
 
 /// Bytes that differ from place to place.
 pub fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|at| u8::try_from(at * 7 % 251).expect("below 251")).collect()
+    let some: Vec<u8> =
+        (0..251_u16).map(|at| u8::try_from(at * 7 % 251).expect("below 251")).collect();
+    let mut bytes = some.repeat(length / some.len() + 1);
+    bytes.truncate(length);
+    bytes
 }
 
 /// Fills what the kernel takes of a stream whose peer does not read. How much that was.

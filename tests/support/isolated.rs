@@ -21,6 +21,7 @@ pub fn main(cases: &'static [Case]) -> ! {
         let case = cases.iter().find(|case| case.0 == name).expect("a case of this binary");
         nix::unistd::alarm::set(LIMIT);
         (case.1)();
+        super::faults::end();
         exit(0);
     }
     let forking = |name: &str| name.contains("process");

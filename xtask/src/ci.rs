@@ -54,6 +54,8 @@ fn all(root: &Path) -> Result<Vec<Step>, Box<dyn Error>> {
     steps.push(cargo("xtask and the shape of the tree", &["test", "--package", "xtask"]));
     let same_work = ["test", "--package", "readysock-benches", "--test", "same_work"];
     steps.push(cargo("the benches do the same work", &same_work));
+    let echo = ["test", "--package", "readysock-benches", "--test", "echo_servers"];
+    steps.push(cargo("the servers of the bench echo", &echo));
     let options = ["test", "--package", "readysock-benches", "--test", "options"];
     steps.push(cargo("options read the same in other crates", &options));
     steps.push(bench::step(root));

@@ -18,7 +18,6 @@ use std::error::Error;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
-use readysock_benches::OURS;
 use readysock_benches::echo::{
     C_ON_POLL, Load, MIO, PEERS, Peer, Server, processors, program, raise_limit, stay,
 };
