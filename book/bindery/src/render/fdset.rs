@@ -104,3 +104,31 @@ fn sentence(asked: [bool; 3], ready: [bool; 3]) -> String {
         false => names(ready),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use readysock_runs::record::Record;
+
+    #[test]
+    fn each_number_below_nfds_has_its_row() {
+        let text = "s > listen(3, 1) = 0\ns | up\ns > pselect6(6, [3 5], [5], NULL, NULL, NULL) = 1 (in [5])\n";
+        let record = Record::parse(text).expect("a record");
+        let wait = Wait::of(&record.events[2]).expect("a wait");
+        let html = body(&wait, &record.events[2], Some(&record.events[1]), &record.events);
+        assert_eq!(html.matches("scope=\"row\"").count(), 6);
+        assert!(html.contains("after <samp>up</samp>") && html.contains("nfds is 6"), "{html}");
+        assert!(html.contains("3 <span>the listener</span>"), "{html}");
+        assert_eq!(html.matches("&#8594; <b>1</b>").count(), 1, "one bit is left");
+        assert_eq!(html.matches("&#8594; <b>0</b>").count(), 2, "and two are cleared");
+    }
+
+    #[test]
+    fn what_the_kernel_finds_is_said_in_words() {
+        let (all, none) = ([true; 3], [false; 3]);
+        assert_eq!(sentence(none, none), "nobody asks: skipped");
+        assert_eq!(sentence(all, none), "readable, writable, exceptional? no");
+        assert_eq!(sentence(all, [true, true, false]), "readable, writable; not exceptional");
+        assert_eq!(sentence([true, false, false], [true, false, false]), "readable");
+    }
+}
