@@ -3,11 +3,12 @@
 mod support;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write, pipe};
+use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
+use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe2};
 use support::process::{Program, example};
 use support::skipped;
 
@@ -42,7 +43,7 @@ fn what_is_typed_and_the_end_of_it() {
 #[test]
 fn time_and_signals_end_the_wait_for_a_line() {
     // A pipe that nobody writes to, and nobody closes.
-    let (quiet, _keyboard) = pipe().expect("a pipe");
+    let (quiet, _keyboard) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
     let start = |arguments: &[&str]| {
         let mut command = support::program(example("select_stdin"));
         command.args(arguments).stdin(quiet.try_clone().expect("a duplicate"));
