@@ -175,6 +175,18 @@ mod tests {
         (secs, 0..1_000_000_000_u32).prop_map(|(secs, nanos)| Duration::new(secs, nanos))
     }
 
+    #[test]
+    fn a_time_becomes_an_instant_and_no_time_stays_none() {
+        let before = Instant::now();
+        let fixed = Timeout::After(Duration::from_secs(3600)).fixed();
+        assert!(matches!(fixed, Timeout::At(at) if at - before >= Duration::from_secs(3600)));
+        let at = Timeout::At(before);
+        for timeout in [Timeout::After(Duration::ZERO), Timeout::Never, at] {
+            assert_eq!(timeout.fixed(), timeout);
+        }
+        assert_eq!(Timeout::After(Duration::MAX).fixed(), Timeout::Never);
+    }
+
     /// Beyond this the kernel's timespec ends: 292 thousand million years.
     const LAST: Duration = Duration::new(i64::MAX as u64, 999_999_999);
 

@@ -446,15 +446,14 @@ fn numbered(number: Pid, other: impl FnOnce()) -> nix::Result<()> {
         return Err(Errno::ENOSYS);
     }
     let numbers = [number.as_raw()];
-    // SAFETY: a struct of numbers, for which zeros are numbers.
-    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-    arguments.exit_signal = libc::SIGCHLD.unsigned_abs().into();
-    arguments.set_tid = numbers.as_ptr().expose_provenance().try_into().unwrap();
-    arguments.set_tid_size = 1;
-    // SAFETY: with these arguments it is fork(2), in a process of one thread; the kernel reads the struct and the number.
-    let result = unsafe {
-        libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>())
-    };
+    // struct clone_args, ten numbers, which the crate libc has for some machines only: exit_signal, set_tid and its length.
+    let mut arguments = [0_u64; 10];
+    arguments[4] = libc::SIGCHLD.unsigned_abs().into();
+    arguments[8] = numbers.as_ptr().expose_provenance().try_into().unwrap();
+    arguments[9] = 1;
+    // SAFETY: with these arguments it is fork(2), in a process of one thread; the kernel reads the ten and the number.
+    let result =
+        unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments)) };
     if Errno::result(result)? > 0 {
         return Ok(());
     }

@@ -182,6 +182,22 @@ fn more_than_a_byte_is_no_field_of_a_header() {
     assert_eq!(of_int(255, |socket| sockopt::get(socket, sockopt::ip::Ttl)).unwrap(), 255);
 }
 
+/// An option of one's own, whose value is one byte to the kernel, as to packet sockets.
+struct Byte;
+
+impl sockopt::GetOption for Byte {
+    const LEVEL: c_int = libc::SOL_PACKET;
+    const NAME: c_int = 1;
+    type Value = u8;
+}
+
+#[test]
+fn a_byte_is_a_byte_but_in_a_header() {
+    assert_eq!(of(&[7], |socket| sockopt::get(socket, Byte)).unwrap(), 7);
+    assert_unexpected(of(&[], |socket| sockopt::get(socket, Byte)));
+    assert_unexpected(of(&[7], |socket| sockopt::get(socket, sockopt::ip::Ttl)));
+}
+
 #[test]
 fn bit_fields_are_where_c_has_them() {
     // The compiler fills a byte from its other end where the machine counts bytes from the other end.

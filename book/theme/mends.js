@@ -13,4 +13,9 @@
             }
         });
     }
+    // Code that is wider than its place is scrolled, by the keyboard too. All of it is a stop: what is wider changes with the
+    // window and with the fonts, which come late.
+    document.querySelectorAll('main pre > code').forEach(code => {
+        code.tabIndex = 0;
+    });
 })();

@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use std::io::{self, ErrorKind};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
+use readysock::sockopt::{self, BindToDevice};
+
 /// Whether an emulator stands in the way: what was to be seen was not. Then that is said, and the test is over.
 pub fn lacks(seen: bool, what: &str) -> bool {
     let lacks = super::emulated() && !seen;
@@ -12,6 +14,14 @@ pub fn lacks(seen: bool, what: &str) -> bool {
         super::skipped(&format!("{what}: the emulator does not pass it on"));
     }
     lacks
+}
+
+/// As `lacks`, of options that are names: qemu takes them for numbers, which is seen only where one comes back.
+pub fn lacks_names() -> bool {
+    let socket = udp();
+    let set = sockopt::set(&socket, BindToDevice, "lo".into());
+    let there = set.and_then(|()| sockopt::get(&socket, BindToDevice));
+    lacks(there.is_ok_and(|name| name == "lo"), "options that are names")
 }
 
 /// Both ends of a TCP connection.

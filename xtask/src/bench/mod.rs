@@ -3,6 +3,7 @@
 mod budgets;
 mod callgrind;
 mod counts;
+mod reactor;
 
 use std::error::Error;
 use std::fs;
@@ -21,8 +22,8 @@ use counts::Counts;
 /// measure one after the other, so they are no judge of a hundredth.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The servers under load instead, beside Python's ThreadingMixIn
-    #[arg(conflicts_with_all = ["instructions", "csv", "rounds"])]
+    /// Programs under load instead
+    #[arg(conflicts_with = "instructions")]
     what: Option<What>,
     /// Count instructions only, and compare them with those in benches/instructions.csv
     #[arg(long, conflicts_with_all = ["csv", "rounds"])]
@@ -30,22 +31,33 @@ pub(crate) struct Arguments {
     /// Write the counts to benches/instructions.csv instead of comparing them
     #[arg(long, requires = "instructions")]
     record: bool,
-    /// Write the table of the budgets to this file too
+    /// Write the table to this file too
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// How often the two sides take turns; a round takes about a millisecond for each row
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
+    /// How often the sides take turns: 200 times, or 15 with `reactor`. A round takes about a millisecond for each row, there half
+    /// a second, and on a busy machine the last hundredth takes many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum What {
+    /// The servers, beside Python's ThreadingMixIn
     Servers,
+    /// The event loop on each backend, beside C, mio, Python's selectors and asyncio, and Twisted
+    Reactor,
 }
 
 pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
-    if let Some(What::Servers) = arguments.what {
-        return steps::run(&mut program(root, "servers"));
+    match arguments.what {
+        Some(What::Servers) if arguments.csv.is_some() || arguments.rounds.is_some() => {
+            return Err("`bench servers` has no rounds, and writes no file".into());
+        }
+        Some(What::Servers) => return steps::run(&mut program(root, "servers")),
+        Some(What::Reactor) => {
+            return reactor::run(root, arguments.rounds.unwrap_or(15), arguments.csv.as_deref());
+        }
+        None => {}
     }
     if arguments.instructions {
         instructions(arguments.record, root)
@@ -66,7 +78,7 @@ fn times(arguments: &Arguments, root: &Path) -> Outcome {
     if let Some(file) = &arguments.csv {
         write(file, "")?;
     }
-    let rounds = arguments.rounds.to_string();
+    let rounds = arguments.rounds.unwrap_or(200).to_string();
     let mut command = program(root, "budgets");
     let mut rows = budgets::parse(&output(command.args(["--", &rounds]))?)?;
     match callgrind::count(root) {
