@@ -13,7 +13,9 @@ use crate::sockopt::{self, Linger, SoLinger};
 /// How long, and for how many bytes, a peer that goes on sending is heard after the close. A connection that is closed with input
 /// unread is reset, and the peer may lose what was sent last.
 pub(super) const DRAIN_TIME: Duration = Duration::from_secs(1);
-const DRAIN_BYTES: usize = 1 << 20;
+/// More than the buffers of both ends can hold: a peer that wrote all it had before it reads is no endless one. (tcp_rmem and tcp_wmem
+/// allow 32 and 4 MiB at most, where the system was not told otherwise.)
+const DRAIN_BYTES: usize = 64 << 20;
 
 /// The marks unless set: above the one, who writes is asked to pause; at the other, to go on.
 const HIGH: usize = 64 << 10;

@@ -224,7 +224,8 @@ pub fn a_close_with_unread_input_loses_nothing(backend: Backend) {
     }
 }
 
-/// Both sides send before they read: who closed goes on reading, or neither would end.
+/// Both sides send before they read: who closed goes on reading, or neither would end, and until all that was on its way is read, or the
+/// peer would lose what it has not read yet.
 pub fn a_close_does_not_stop_reading(backend: Backend) {
     let mut it = Loop::new(backend);
     let (peer, seen) = Peer::new();
@@ -302,7 +303,7 @@ fn shut(socket: &Socket) -> bool {
     socket.send(b"").is_err()
 }
 
-/// A peer that goes on sending for ever is heard for a megabyte.
+/// A peer that goes on sending for ever is heard for 64 megabytes, or for a second where that is less.
 pub fn a_peer_that_never_stops_ends_the_drain_by_bytes(backend: Backend) {
     let mut it = Loop::new(backend);
     let (peer, seen) = Peer::new();
@@ -320,8 +321,8 @@ pub fn a_peer_that_never_stops_ends_the_drain_by_bytes(backend: Backend) {
     it.until(|| seen.borrow().lost.is_some());
     assert_closed(&seen);
     let after = writer.join().unwrap() - before;
-    // A megabyte, and what the kernel had taken. For the second that the time allows it were a thousand.
-    assert!((1 << 20..64 << 20).contains(&after), "{after} bytes");
+    // And what the kernel had taken: less than as much again. For the second that the time allows it were a thousand.
+    assert!((1 << 20..128 << 20).contains(&after), "{after} bytes");
 }
 
 pub fn a_peer_that_stays_silent_ends_the_drain_by_time(backend: Backend) {
