@@ -13,4 +13,13 @@
             }
         });
     }
+    // Code that is wider than its place is scrolled, by the keyboard too.
+    const scrolls = new ResizeObserver(seen => seen.forEach(({ target }) => {
+        if (target.scrollWidth > target.clientWidth) {
+            target.tabIndex = 0;
+        } else {
+            target.removeAttribute('tabindex');
+        }
+    }));
+    document.querySelectorAll('main pre > code').forEach(code => scrolls.observe(code));
 })();

@@ -73,6 +73,7 @@ impl Connection {
         self.reading || self.writing
     }
 
+    // ANCHOR: queue
     /// After "readable": queues what has arrived, or learns that nothing will.
     pub fn receive(&mut self, say: Say) -> io::Result<()> {
         if !self.wants_input() {
@@ -119,6 +120,7 @@ impl Connection {
             Err(error) => self.failed(&error, say),
         }
     }
+    // ANCHOR_END: queue
 
     /// Ends it from this side; the reason goes to standard error.
     pub fn give_up(&mut self, reason: impl Display, say: Say) -> io::Result<()> {

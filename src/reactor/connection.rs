@@ -370,3 +370,51 @@ impl Connection {
         self.lose(Lost::Error(io::Error::from_raw_os_error(libc::EBADF)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reactor::Transport;
+    use crate::{Domain, Type};
+
+    /// A connection in each of its states, as far as they matter to what it waits for and is told.
+    fn each_state(mut look: impl FnMut(&mut Connection)) {
+        let (socket, _peer) = Socket::pair(Domain::UNIX, Type::STREAM, None).expect("a pair");
+        let protocol = Box::new(|_: &mut Transport<'_>, _: &[u8]| ());
+        let mut connection = Connection::new(socket, protocol);
+        for phase in [Phase::Open, Phase::Closing, Phase::Draining] {
+            for marks in [Marks::Resumed, Marks::Crossed, Marks::Paused] {
+                for queued in [None, Some(0), Some(1), Some(LOW + 1), Some(HIGH + 1)] {
+                    for flags in 0..1 << 6 {
+                        let flag = |at: u32| flags >> at & 1 == 1;
+                        (connection.phase, connection.marks) = (phase, marks);
+                        connection.queue =
+                            queued.map(|n| Box::new(Queue { bytes: vec![0; n], ..*Queue::new() }));
+                        (connection.made, connection.resumed) = (flag(0), flag(1));
+                        (connection.read_paused, connection.read_closed) = (flag(2), flag(3));
+                        (connection.clocked, connection.lost) =
+                            (flag(4), flag(5).then_some(Lost::Closed));
+                        look(&mut connection);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_short_answer_is_the_long_one() {
+        let mut short = 0;
+        each_state(|connection| {
+            let only_reads = connection.only_reads();
+            let long = connection.interest() == Events::IN
+                && !connection.is_due()
+                && !connection.begins_to_drain();
+            assert!(long || !only_reads, "there was something to do");
+            // What has a queue takes the long way, be it empty.
+            let takes_it = long && connection.queue.is_none() && connection.phase == Phase::Open;
+            assert_eq!(only_reads, takes_it, "it is for nearly all connections");
+            short += i32::from(only_reads);
+        });
+        assert!(short > 0);
+    }
+}

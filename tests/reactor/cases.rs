@@ -33,6 +33,7 @@ suite! {
         callbacks_reach_everything;
     marks:
         the_marks_pause_and_resume_who_writes,
+        between_the_marks_nobody_is_told,
         a_producer_that_heeds_the_marks_stays_within_them,
         marks_can_be_moved;
     endings:
@@ -120,6 +121,7 @@ suite! {
         every_cut_of_one_stream,
         the_longest_line_and_one_byte_more,
         a_count_of_nothing_comes_at_once,
+        a_terminator_that_is_set_later_finds_what_is_held,
         without_a_terminator_everything_is_raw,
         held_lines_come_before_the_end,
         lines_over_tcp_and_a_closure;

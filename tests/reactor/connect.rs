@@ -37,17 +37,19 @@ pub fn a_connect_that_succeeds_is_told_later_and_once(backend: Backend) {
 
 pub fn a_connect_outlives_the_time_that_was_given_for_it(backend: Backend) {
     let mut it = Loop::new(backend);
-    let (_, addr) = it.serve(|| Peer::new().0);
+    let (_, addr) = it.serve(|| |transport: &mut Transport<'_>, data: &[u8]| transport.write(data));
     let time = Duration::from_millis(50);
     // A machine that is very busy may take longer than that to begin.
     for _ in 0..20 {
         let (peer, seen) = Peer::new();
-        it.connect([addr], time, peer).unwrap();
+        let key = it.connect([addr], time, peer).unwrap();
         it.until(|| !seen.borrow().calls.is_empty());
         if seen.borrow().made == 1 {
             it.passes_within(time);
             it.passes(2);
-            assert_eq!(seen.borrow().calls, ["made"]);
+            it.transport(key).unwrap().write(b"still there");
+            it.until(|| seen.borrow().data == b"still there");
+            assert_eq!(seen.borrow().count("failed"), 0);
             return;
         }
     }

@@ -338,6 +338,38 @@ pub fn a_count_of_nothing_comes_at_once(backend: Backend) {
     reader.join().unwrap();
 }
 
+/// What is set holds for all that is held, also for what was looked through before.
+pub fn a_terminator_that_is_set_later_finds_what_is_held(backend: Backend) {
+    struct Later(Rc<RefCell<Vec<Vec<u8>>>>);
+    impl LineProtocol for Later {
+        fn line_received(&mut self, transport: &mut LineTransport<'_, '_>, line: &[u8]) {
+            self.0.borrow_mut().push(line.to_vec());
+            transport.set_marks(0, 0);
+            while transport.queued() == 0 {
+                transport.write(&pattern(1 << 16));
+            }
+        }
+        fn resume_writing(&mut self, transport: &mut LineTransport<'_, '_>) {
+            transport.set_terminator(b";");
+        }
+    }
+    let mut it = Loop::new(backend);
+    let (near, far) = UnixStream::pair().unwrap();
+    let lines = Rc::default();
+    it.attach(near.into(), Lines::new(Later(Rc::clone(&lines)))).unwrap();
+    (&far).write_all(b"first\r\nsecond;third;rest").unwrap();
+    it.until(|| lines.borrow().len() == 1);
+    it.passes(2);
+    assert_eq!(lines.borrow().len(), 1);
+    far.set_nonblocking(true).unwrap();
+    let mut buffer = vec![0; 1 << 16];
+    it.until(|| {
+        while (&far).read(&mut buffer).is_ok_and(|n| n > 0) {}
+        lines.borrow().len() == 3
+    });
+    assert_eq!(lines.take(), [&b"first"[..], b"second", b"third"]);
+}
+
 /// No terminator is raw mode, also after a count and when lines are asked for again.
 pub fn without_a_terminator_everything_is_raw(backend: Backend) {
     struct Raw(Rc<RefCell<Vec<u8>>>, Count, bool);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::thread;
 
 use readysock::reactor::{Backend, Transport};
+use readysock::sockopt::{self, SndBuf};
 
 use crate::tools::{Loop, Peer, add, assert_closed, count, pattern, read_all};
 
@@ -47,6 +48,34 @@ pub fn the_marks_pause_and_resume_who_writes(backend: Backend) {
         assert_eq!((seen.borrow().count("pause_writing"), resumed.get()), (1, 1), "{marks:?}");
         assert_closed(&seen);
     }
+}
+
+/// From the high mark down to the low one, a little at a time: nobody is told before that.
+pub fn between_the_marks_nobody_is_told(backend: Backend) {
+    const LOW: usize = 20_000;
+    let mut it = Loop::new(backend);
+    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    sockopt::set(&near, SndBuf, 8192).unwrap();
+    let (peer, seen) = Peer::new();
+    let peer = peer.on_made(|transport| {
+        transport.set_marks(LOW, 100_000);
+        transport.write(&pattern(150_000));
+    });
+    let key = it.attach(near.into(), peer).unwrap();
+    it.until(|| seen.borrow().count("pause_writing") == 1);
+    let (mut least, mut steps) = (usize::MAX, 0);
+    loop {
+        let queued = it.transport(key).unwrap().queued();
+        assert_eq!(seen.borrow().count("resume_writing"), usize::from(queued <= LOW), "{queued}");
+        if queued <= LOW {
+            break;
+        }
+        (least, steps) = (queued, steps + 1);
+        assert!((&far).read(&mut [0; 2000]).unwrap() > 0);
+        it.passes(1);
+    }
+    assert!(steps > 3 && least < 100_000, "{steps} steps to {least}: too few to tell");
+    assert_eq!(seen.borrow().count("pause_writing"), 1);
 }
 
 /// A producer that heeds the marks sends 32 MiB, and never has more queued than the mark and one piece.

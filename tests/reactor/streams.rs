@@ -298,6 +298,12 @@ pub fn paused_reading_leaves_the_bytes_with_the_kernel(backend: Backend) {
         assert_eq!(seen.borrow().data, expected);
     }
     assert_eq!(seen.borrow().count("resume_reading"), 2);
+    // Who was not paused is not told that he goes on.
+    let (peer, seen) = Peer::new();
+    let (key, _far) = it.connection(peer);
+    it.transport(key).unwrap().resume_reading();
+    it.passes(2);
+    assert_eq!(seen.borrow().calls, ["made"]);
 }
 
 pub fn unix_streams(backend: Backend) {

@@ -20,10 +20,13 @@ pub(crate) struct Arguments {
     /// Print the names of the steps and run nothing
     #[arg(long)]
     list: bool,
+    /// With the long ones: other machines, sanitizers, fuzz targets
+    #[arg(long)]
+    everything: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
-    let mut steps = all(root)?;
+    let mut steps = all(root, arguments.everything)?;
     if let Some(part) = &arguments.only {
         steps.retain(|step| step.name.contains(part.as_str()));
         if steps.is_empty() {
@@ -37,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     steps::run_all(&steps)
 }
 
-fn all(root: &Path) -> Result<Vec<Step>, Box<dyn Error>> {
+fn all(root: &Path, everything: bool) -> Result<Vec<Step>, Box<dyn Error>> {
     let cargo = |name: &str, arguments: &[&str]| Step::cargo(name, root, arguments, &[]);
 
     let mut steps = vec![
@@ -64,10 +67,12 @@ fn all(root: &Path) -> Result<Vec<Step>, Box<dyn Error>> {
     steps.push(Step::cargo("docs", root, &docs, &[("RUSTDOCFLAGS", "-D warnings")]));
     steps.push(package(root));
     steps.push(packed(root));
-    steps.push(cross::step(root));
-    steps.push(sanitize::step(root));
     steps.push(fuzz_clippy(root));
-    steps.push(fuzz::step(root));
+    if everything {
+        steps.push(cross::step(root));
+        steps.push(sanitize::step(root));
+        steps.push(fuzz::step(root));
+    }
     Ok(steps)
 }
 

@@ -19,8 +19,18 @@ pub struct Directive<'a> {
 /// Those that go on until `{{end}}`.
 const BLOCKS: [&str; 2] = ["trace", "exercise"];
 
-pub const NAMES: [&str; 8] =
-    ["example", "code", "transcript", "trace", "listing", "figure", "plot", "exercise"];
+pub const NAMES: [&str; 10] = [
+    "example",
+    "code",
+    "transcript",
+    "trace",
+    "fdset",
+    "player",
+    "listing",
+    "figure",
+    "plot",
+    "exercise",
+];
 
 pub fn find<'a>(file: &str, text: &'a str) -> Result<Vec<Directive<'a>>, Vec<Problem>> {
     let mut found: Vec<Directive<'a>> = Vec::new();

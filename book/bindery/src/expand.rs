@@ -35,6 +35,8 @@ fn one(directive: &Directive<'_>, number: usize, workspace: &Workspace) -> Resul
         "code" => render::code::code(workspace, argument),
         "transcript" => render::terminal::transcript(workspace, argument),
         "trace" => render::trace::trace(workspace, argument, body),
+        "fdset" => render::fdset::fdset(workspace, argument),
+        "player" => render::player::player(workspace, argument),
         "listing" => render::code::listing(workspace, argument),
         "figure" => render::figure::figure(workspace, argument),
         "plot" => render::figure::plot(workspace, argument),

@@ -10,6 +10,8 @@
 //! - `CALL`: what it means             each on the next call of that name (or the next line with that text), and a
 //!                                     line {{end}}. `as ELEMENT` after the name: the custom element around the
 //!                                     table, `theme/ELEMENT.js`, that is not `trace-steps`
+//! {{fdset NAME from TEXT to TEXT}}    the sets of each select in a recorded trace, before and after
+//! {{player NAME}}                     a recorded session of server and client, with the lists and the queues
 //! {{listing NAME}}                    Python | C | Rust, and what they say
 //! {{figure NAME}}                     a drawing, inline
 //! {{plot NAME}}                       a plot with its table

@@ -168,11 +168,19 @@ fn each_fault_is_found_with_its_line() {
         (chapter, "{{plot p}}", "{{plot q}}", "book/src/a.md:17", "there is no plots/q.csv"),
         (
             chapter,
-            "{{listing l}}",
-            "{{listing m}}",
-            "book/src/a.md:19",
-            "there is no book/listings/examples/m/main.py",
+            "{{figure f}}",
+            "{{figure f}}\n\n{{fdset r}}",
+            "book/src/a.md:17",
+            "there is no select in this part of r",
         ),
+        (
+            chapter,
+            "{{figure f}}",
+            "{{figure f}}\n\n{{player r}}",
+            "book/src/a.md:17",
+            "needs the terminals server and client",
+        ),
+        (chapter, "{{listing l}}", "{{listing m}}", "book/src/a.md:19", "there is no listing m"),
         (
             chapter,
             "c/e:",

@@ -25,4 +25,5 @@ macro_rules! exercises {
     )*};
 }
 
+pub mod nonblocking;
 pub mod start;

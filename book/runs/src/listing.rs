@@ -15,6 +15,12 @@ pub const LANGUAGES: [(&str, &str); 3] =
 /// Where the listings are, one folder each: cargo finds the Rust ones there by itself.
 pub const FOLDER: &str = "book/listings/examples";
 
+/// The languages that a listing is written in: all three, or fewer where the point is one language's own.
+pub fn languages(name: &str, root: &Path) -> Vec<(&'static str, &'static str)> {
+    let folder = root.join(FOLDER).join(name);
+    LANGUAGES.into_iter().filter(|(_, file)| folder.join(file).exists()).collect()
+}
+
 /// What a listing said in one language, with its ports named, and its exit status.
 pub fn run(name: &str, language: &str, root: &Path) -> Result<String> {
     let folder = root.join(FOLDER).join(name);
@@ -58,6 +64,9 @@ fn output(program: &str, command: &mut Command) -> Result<String> {
     }
     let mut names = Names::default();
     let text = String::from_utf8_lossy(&output.stdout);
+    if let Some(reason) = text.strip_prefix("skipped: ") {
+        return Err(Problem::Skipped(reason.trim_end().to_owned()));
+    }
     let mut said: String =
         text.lines().map(|line| names.name(line).trim_end().to_owned() + "\n").collect();
     if !output.status.success() {
@@ -78,12 +87,12 @@ fn own_file(language: &str) -> String {
     format!("output.{}.txt", language.to_lowercase())
 }
 
-/// Runs all three and writes down what they said.
+/// Runs all of them and writes down what they said.
 pub fn record(name: &str, root: &Path) -> Result<()> {
     let folder = root.join(FOLDER).join(name);
-    let said: Vec<(&str, String)> = LANGUAGES
-        .iter()
-        .map(|(language, _)| Ok((*language, run(name, language, root)?)))
+    let said: Vec<(&str, String)> = languages(name, root)
+        .into_iter()
+        .map(|(language, _)| Ok((language, run(name, language, root)?)))
         .collect::<Result<_>>()?;
     let all_same = said.iter().all(|(_, text)| *text == said[0].1);
     let common = folder.join("output.txt");

@@ -210,11 +210,10 @@ impl Run<'_> {
     fn wait_for(&mut self, terminal: &str, text: &str, word: Option<&str>) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         self.running(terminal)?;
-        // What arrived while somebody else was waited for counts as well, from the last command on.
-        let start = self
-            .happened
-            .iter()
-            .rposition(|it| it.terminal == terminal && it.mark == Mark::Command);
+        // What arrived while somebody else was waited for counts as well, from what was typed last on.
+        let start = self.happened.iter().rposition(|it| {
+            it.terminal == terminal && matches!(it.mark, Mark::Command | Mark::Typed)
+        });
         let heard = |it: &Happened| {
             (it.terminal == terminal && it.mark == Mark::Said && it.text.contains(text))
                 .then(|| it.text.clone())
@@ -242,7 +241,8 @@ impl Run<'_> {
         let input = self.running(terminal)?.input.as_mut();
         let input =
             input.ok_or_else(|| Problem::Failed(format!("the input of {terminal} has ended")))?;
-        writeln!(input, "{line}").map_err(failed(terminal))
+        // In one piece, as a terminal hands it over.
+        input.write_all(format!("{line}\n").as_bytes()).map_err(failed(terminal))
     }
 
     fn interrupt(&mut self, terminal: &str) -> Result<()> {

@@ -54,20 +54,25 @@ pub fn arguments(file: &str, calls: &[String]) -> Vec<String> {
 
 /// What the program said and what it asked, in its own order.
 pub fn read(text: &str, calls: &[String]) -> Vec<Seen> {
-    let mut pending: BTreeMap<String, String> = BTreeMap::new();
-    let mut owned: BTreeSet<String> = BTreeSet::new();
+    let mut pending: BTreeMap<String, (f64, String)> = BTreeMap::new();
+    // What is typed is the program's own, too.
+    let mut owned: BTreeSet<String> = BTreeSet::from(["0".to_owned()]);
     let mut seen = Vec::new();
     for line in text.lines() {
         let Some(parts) = LINE.captures(line) else { continue };
         let (pid, what) = (parts["pid"].to_owned(), &parts["what"]);
         let time = parts["time"].parse().unwrap_or(0.0);
         if let Some(start) = what.strip_suffix(" <unfinished ...>") {
-            pending.insert(pid, start.to_owned());
+            pending.insert(pid, (time, start.to_owned()));
             continue;
         }
-        let whole = match RESUMED.captures(what) {
-            Some(resumed) => pending.remove(&pid).unwrap_or_default() + &resumed["rest"],
-            None => what.to_owned(),
+        // A call has the time at which it began, however many threads there are.
+        let (time, whole) = match RESUMED.captures(what) {
+            Some(resumed) => {
+                let (began, start) = pending.remove(&pid).unwrap_or((time, String::new()));
+                (began, start + &resumed["rest"])
+            }
+            None => (time, what.to_owned()),
         };
         if let Some(call) = CALL.captures(&whole) {
             take(&call, time, calls, &mut owned, &mut seen);

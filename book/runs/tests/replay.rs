@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         }
     }
     for name in listing::names(&root) {
-        for (language, _) in listing::LANGUAGES {
+        for (language, _) in listing::languages(&name, &root) {
             let (name, root) = (name.clone(), root.clone());
             let title = format!("listings/{name} in {language}");
             trials.push(Trial::test(title, move || {

@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// How often the sides take turns: 200 times, or 15 with `reactor`. A round takes about a millisecond for each row, there half
-    /// a second
+    /// a second, and on a busy machine the last hundredth takes many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
 }

@@ -123,7 +123,9 @@ fn unused(workspace: &Workspace, places: &Places<'_>, problems: &mut Vec<Problem
         for name in names(&book.join(folder), "run") {
             // What an exercise predicts would be given away by its page.
             let predicted = tests.contains(&format!("/{folder}/{name}.txt"));
-            if places(directive, &name).is_empty() && !predicted {
+            let shown =
+                [directive, "fdset", "player"].iter().any(|it| !places(it, &name).is_empty());
+            if !shown && !predicted {
                 problems.push(Problem::new(
                     format!("book/{folder}/{name}.run"),
                     0,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use readysock_runs::listing::LANGUAGES;
+use readysock_runs::listing::languages;
 
 use crate::html::{escape, id, inline};
 use crate::workspace::Workspace;
@@ -39,16 +39,22 @@ pub fn fenced(info: &str, code: &str) -> String {
     format!("{fence}{info}\n{}\n{fence}", code.trim_end())
 }
 
-/// The three programs, one below the other; with scripts, `listing-tabs` shows one at a time.
+/// The programs, one below the other; with scripts, `listing-tabs` shows one at a time.
 pub fn listing(workspace: &Workspace, name: &str) -> Result<String, String> {
     if workspace.examples.contains_key(name) {
         return Err(format!("{name} is an example already: a listing needs another name"));
     }
-    let mut html = format!("<listing-tabs data-name=\"{}\">\n", id(name));
     let common = workspace.listing(name, "output.txt").ok();
-    for (language, file) in LANGUAGES {
+    let languages = languages(name, &workspace.root);
+    if languages.is_empty() {
+        return Err(format!("there is no listing {name}"));
+    }
+    // One language alone needs no tabs.
+    let element = if languages.len() > 1 { "listing-tabs" } else { "div" };
+    let mut html = format!("<{element} data-name=\"{}\">\n", id(name));
+    for (language, file) in &languages {
         let code = workspace.listing(name, file)?;
-        let info = match language {
+        let info = match *language {
             "Rust" => "rust,ignore".to_owned(),
             other => other.to_lowercase(),
         };
@@ -66,9 +72,14 @@ pub fn listing(workspace: &Workspace, name: &str) -> Result<String, String> {
         html += "</div>\n";
     }
     if let Some(said) = common {
-        html += &output("All three print", &said);
+        let who = match languages[..] {
+            [(only, _)] => format!("{only} prints"),
+            [(one, _), (other, _)] => format!("{one} and {other} print"),
+            _ => "All three print".to_owned(),
+        };
+        html += &output(&who, &said);
     }
-    html += "</listing-tabs>";
+    write!(html, "</{element}>").expect("memory");
     Ok(html)
 }
 

@@ -3,6 +3,7 @@
 use readysock_runs::record::{Event, Mark, Record};
 
 use crate::html::{escape, id, inline};
+use crate::render::steps::controls;
 use crate::render::terminal::named;
 use crate::workspace::Workspace;
 
@@ -23,10 +24,16 @@ pub fn trace(workspace: &Workspace, argument: &str, body: &str) -> Result<String
     let events = cut(&record, part)?;
     let mut notes: Vec<Option<String>> = vec![None; events.len()];
     for (wanted, text) in list(body)? {
+        // The name of a call is about calls, also where a line has that word.
+        let calls_only =
+            events.iter().any(|event| event.mark == Mark::Call && is_about(event, &wanted));
         let place = events
             .iter()
             .zip(&notes)
-            .position(|(event, note)| note.is_none() && is_about(event, &wanted))
+            .position(|(event, note)| {
+                let fits = event.mark == Mark::Call || !calls_only;
+                note.is_none() && fits && is_about(event, &wanted)
+            })
             .ok_or(format!("the trace {name} has no {wanted} left to explain"))?;
         notes[place] = Some(text);
     }
@@ -39,19 +46,15 @@ pub fn trace(workspace: &Workspace, argument: &str, body: &str) -> Result<String
     let label = id(name);
     Ok(format!(
         "<{element} class=\"trace\" data-trace=\"{label}\">\n\
-         <div class=\"controls\" hidden>\
-         <button type=\"button\" data-go=\"first\">First</button>\
-         <button type=\"button\" data-go=\"back\">Back</button>\
-         <button type=\"button\" data-go=\"next\">Next</button>\
-         <button type=\"button\" data-go=\"last\">Last</button>\
-         <output aria-live=\"polite\"></output></div>\
+         {}\
          <table><thead><tr><th scope=\"col\">What happened</th><th scope=\"col\">What it means</th></tr></thead>\
-         <tbody>{rows}</tbody></table></{element}>"
+         <tbody>{rows}</tbody></table></{element}>",
+        controls(&[])
     ))
 }
 
 /// The events from the first that has one text to the next that has the other.
-fn cut<'a>(record: &'a Record, part: &str) -> Result<&'a [Event], String> {
+pub fn cut<'a>(record: &'a Record, part: &str) -> Result<&'a [Event], String> {
     let (from, to) = match part.strip_prefix("from ") {
         Some(rest) => {
             rest.split_once(" to ").map_or((Some(rest), None), |(from, to)| (Some(from), Some(to)))
