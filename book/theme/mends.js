@@ -13,13 +13,9 @@
             }
         });
     }
-    // Code that is wider than its place is scrolled, by the keyboard too.
-    const scrolls = new ResizeObserver(seen => seen.forEach(({ target }) => {
-        if (target.scrollWidth > target.clientWidth) {
-            target.tabIndex = 0;
-        } else {
-            target.removeAttribute('tabindex');
-        }
-    }));
-    document.querySelectorAll('main pre > code').forEach(code => scrolls.observe(code));
+    // Code that is wider than its place is scrolled, by the keyboard too. All of it is a stop: what is wider changes with the
+    // window and with the fonts, which come late.
+    document.querySelectorAll('main pre > code').forEach(code => {
+        code.tabIndex = 0;
+    });
 })();
