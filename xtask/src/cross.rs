@@ -12,7 +12,7 @@ use std::{env, fs};
 use clap::ValueEnum;
 
 use crate::debian::{self, Package};
-use crate::steps::{self, Outcome, Step};
+use crate::steps::{self, Outcome};
 use crate::suite::{self, Report};
 
 #[derive(clap::Args)]
@@ -147,13 +147,6 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
         reports.push((machine.title(), report));
     }
     suite::conclude(&reports)
-}
-
-/// All machines, as a step of CI.
-pub(crate) fn step(root: &Path) -> Step {
-    let root = root.to_owned();
-    let arguments = Arguments { machines: Vec::new(), test: Vec::new() };
-    Step::new("other machines, the oldest compiler", move || run(&arguments, &root))
 }
 
 /// Some 360 MB. What they depend on beyond each other (the C and C++ libraries, zlib, zstd, lzma) is on every Debian.
