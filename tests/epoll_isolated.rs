@@ -267,6 +267,9 @@ fn closed_behind() {
             assert_eq!(epoll.next_ready().unwrap().key(), other);
         }
         drop(duplicate);
+        let Leaked(last) = epoll.remove(other).unwrap();
+        // SAFETY: as above.
+        drop(unsafe { OwnedFd::from_raw_fd(last) });
     }
 }
 

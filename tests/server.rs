@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use readysock::server::{
-    Datagram, Hooked, ShutdownHandle, Stream, TcpServer, UdpServer, UnixStreamServer,
+    Datagram, Handler, Hooked, ShutdownHandle, Stream, TcpServer, UdpServer, UnixStreamServer,
 };
 use readysock::sockopt::{self, ReuseAddr, ReusePort};
 use readysock::{Addr, Socket, UnixAddr};
@@ -64,6 +64,42 @@ fn hooks_around_a_handler_with_hooks() {
         .on_verify(|_: &Stream| outer.0.fetch_add(1, Ordering::SeqCst) == 0);
     while_serving(TcpServer::bind(LOOPBACK, around).unwrap(), one);
     assert_eq!((asked(&inner), asked(&outer)), ([false; 3], [true; 3]));
+}
+
+/// Its last step fails.
+struct Ends<'a>(&'a AtomicUsize);
+
+impl Handler<Stream> for Ends<'_> {
+    type Session = usize;
+
+    fn set_up(&self, _: &mut Stream) -> io::Result<usize> {
+        Ok(3)
+    }
+
+    fn handle(&self, stream: &mut Stream, session: &mut usize) -> io::Result<()> {
+        *session += 4;
+        stream.write_all(b"thanks")
+    }
+
+    fn finish(&self, _: &mut Stream, session: usize) -> io::Result<()> {
+        self.0.store(session, Ordering::SeqCst);
+        Err(io::Error::other("at the end"))
+    }
+}
+
+#[test]
+fn hooks_around_a_handler_with_a_session() {
+    let (finished, problems) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let handler = Hooked::new(Ends(&finished))
+        .on_error(|problem| problems.lock().unwrap().push(problem.to_string()));
+    assert!(format!("{handler:?}").starts_with("Hooked"));
+    let client = while_serving(TcpServer::bind(LOOPBACK, handler).unwrap(), |addr, _| {
+        let client = connect(addr);
+        assert_eq!(read_all(&client), b"thanks");
+        client.local_addr().unwrap()
+    });
+    assert_eq!(finished.into_inner(), 7);
+    assert_eq!(*problems.lock().unwrap(), [format!("finish for {client}: at the end")]);
 }
 
 #[test]

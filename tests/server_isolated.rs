@@ -66,6 +66,9 @@ fn processes_are_refused_beside_threads() {
     };
     refused(server.handle_request().map(drop));
     refused(server.serve_forever());
+    // Also where no client is there: found before the wait, not when it is time to fork.
+    let quiet = TcpServer::builder().timeout(SHORT).processes(2);
+    refused(quiet.bind(LOOPBACK, thanks).unwrap().handle_request().map(drop));
     drop(sender);
     other.join().unwrap();
     // Joined is gone, also where the kernel lists it a moment longer.

@@ -22,7 +22,13 @@ fn packets_of_every_length() {
         let log = Mutex::new(Vec::new());
         let server =
             UdpServer::builder().largest_packet(largest).bind(LOOPBACK, |packet: &mut Datagram| {
-                log.lock().unwrap().push((packet.bytes().len(), packet.is_truncated()));
+                let (len, cut) = (packet.bytes().len(), packet.is_truncated());
+                let said = format!("{packet:?}");
+                assert!(
+                    said.contains(&format!("length: {len}, truncated: {cut}, sender: ")),
+                    "{said}"
+                );
+                log.lock().unwrap().push((len, cut));
                 packet.reply(packet.bytes())
             });
         let client = udp();

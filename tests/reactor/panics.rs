@@ -279,7 +279,8 @@ pub fn a_panic_of_the_hook_and_of_what_was_thrown(backend: Backend) {
     impl Drop for Bomb {
         fn drop(&mut self) {
             if !std::thread::panicking() {
-                panic!("again");
+                // Without a text: whoever catches this can only let it go, and a sanitizer would count it.
+                std::panic::panic_any(());
             }
         }
     }

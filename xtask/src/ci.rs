@@ -7,10 +7,8 @@ use std::{env, fs, process};
 
 use crate::bench;
 use crate::book;
-use crate::cross;
 use crate::fuzz;
 use crate::readme;
-use crate::sanitize;
 use crate::steps::{self, Outcome, Step, target};
 
 #[derive(clap::Args)]
@@ -69,8 +67,11 @@ fn all(root: &Path, everything: bool) -> Result<Vec<Step>, Box<dyn Error>> {
     steps.push(packed(root));
     steps.push(fuzz_clippy(root));
     if everything {
-        steps.push(cross::step(root));
-        steps.push(sanitize::step(root));
+        steps.push(steps::side_by_side(
+            root,
+            "other machines beside sanitizers",
+            &[&["cross"], &["sanitize"]],
+        ));
         steps.push(fuzz::step(root));
     }
     Ok(steps)

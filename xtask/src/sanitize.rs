@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
 
-use crate::steps::{self, Outcome, Step};
+use crate::steps::{self, Outcome};
 use crate::suite::{self, Report};
 use crate::tools;
 
@@ -50,13 +50,6 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
         reports.push((name, report));
     }
     suite::conclude(&reports)
-}
-
-/// Both tools, as a step of CI.
-pub(crate) fn step(root: &Path) -> Step {
-    let root = root.to_owned();
-    let arguments = Arguments { tool: None, test: Vec::new() };
-    Step::new("address sanitizer, valgrind", move || run(&arguments, &root))
 }
 
 fn triple() -> String {

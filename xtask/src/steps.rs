@@ -67,6 +67,38 @@ pub(crate) fn shown(command: &Command) -> String {
     environment.chain([program.display().to_string()]).chain(arguments).collect()
 }
 
+/// Chores of this program at the same time, for their tests wait more than they work.
+pub(crate) fn side_by_side(
+    root: &Path,
+    name: &str,
+    chores: &'static [&'static [&'static str]],
+) -> Step {
+    let root = root.to_owned();
+    Step::new(name, move || at_once(&env::current_exe()?, &folder(&root, "ci")?, chores))
+}
+
+/// A program several times; what each says is printed when it has ended.
+fn at_once(program: &Path, logs: &Path, chores: &[&[&str]]) -> Outcome {
+    let mut started = Vec::new();
+    for (number, chore) in chores.iter().enumerate() {
+        let log = logs.join(format!("{number}.log"));
+        let file = fs::File::create(&log)?;
+        let mut command = Command::new(program);
+        command.args(*chore).stdout(file.try_clone()?).stderr(file);
+        println!("    {}", shown(&command));
+        started.push((chore.join(" "), command.spawn()?, log));
+    }
+    let mut failed = Vec::new();
+    for (chore, mut child, log) in started {
+        let status = child.wait()?;
+        println!("\n--> {chore}: {status}\n{}", String::from_utf8_lossy(&fs::read(log)?));
+        if !status.success() {
+            failed.push(chore);
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
+}
+
 /// Runs the steps in turn and prints the time of each, also when one of them fails.
 pub(crate) fn run_all(steps: &[Step]) -> Outcome {
     let mut times = Vec::new();
@@ -117,6 +149,16 @@ mod tests {
         assert_eq!(problem, "step `bad` failed: no luck");
         assert_eq!(ran.get(), 2);
         run_all(&steps[..1]).expect("the first step alone passes");
+    }
+
+    #[test]
+    fn all_that_fail_at_once_are_named() {
+        let logs = crate::ci::Folder::new("at-once").expect("a folder");
+        let at_once = |chores: &[&[&str]]| at_once(Path::new("sh"), &logs.0, chores);
+        at_once(&[&["-c", "true"], &["-c", "true"]]).expect("both end well");
+        let problem = at_once(&[&["-c", "false"], &["-c", "true"], &["-c", "exit 3"]]);
+        let problem = problem.expect_err("two fail").to_string();
+        assert_eq!(problem, "failed: -c false, -c exit 3");
     }
 
     #[test]
