@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, Signal, kill, raise};
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, raise, signal};
 use nix::unistd::getpid;
 use readysock::reactor::{Backend, signals};
 
@@ -65,6 +65,11 @@ pub fn signals_stop_the_reactor(backend: Backend) {
 }
 
 pub fn signals_are_given_back(backend: Backend) {
+    for number in [Signal::SIGINT, Signal::SIGTERM] {
+        // Who starts this in the background may have it ignored.
+        // SAFETY: that is no handler.
+        unsafe { signal(number, SigHandler::SigDfl) }.unwrap();
+    }
     let before = BOTH.map(action);
     assert_eq!(before, [libc::SIG_DFL; 2]);
     let mut it = Loop::new(backend);
@@ -97,16 +102,17 @@ pub fn signals_are_given_back(backend: Backend) {
     it.run().unwrap();
     it.remove(key);
     assert_eq!(BOTH.map(action), before);
-    // A handler of the program's own is its own again.
+    // A handler of the program's own is its own again, and what was ignored is ignored.
     extern "C" fn own(_: i32) {}
-    // SAFETY: the handler does nothing.
-    unsafe { nix::sys::signal::signal(Signal::SIGINT, nix::sys::signal::SigHandler::Handler(own)) }
-        .unwrap();
-    let before = action(libc::SIGINT);
-    let key = signals::stop_on(&mut it, &BOTH).unwrap();
-    assert_ne!(action(libc::SIGINT), before);
-    it.remove(key);
-    assert_eq!(action(libc::SIGINT), before);
+    for handler in [SigHandler::Handler(own), SigHandler::SigIgn] {
+        // SAFETY: the handler does nothing.
+        unsafe { signal(Signal::SIGINT, handler) }.unwrap();
+        let before = action(libc::SIGINT);
+        let key = signals::stop_on(&mut it, &BOTH).unwrap();
+        assert_ne!(action(libc::SIGINT), before);
+        it.remove(key);
+        assert_eq!(action(libc::SIGINT), before);
+    }
 }
 
 /// errno is the interrupted code's, and calls go on by themselves (SA_RESTART).
