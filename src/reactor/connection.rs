@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::Protocol;
 use super::protocol::Lost;
+use super::selector::Watch;
 use crate::poll::Events;
 use crate::socket::Socket;
-use crate::sockopt::{self, Linger, SoLinger};
+use crate::sockopt::{self, Linger, SoLinger, SoProtocol};
 
 /// How long, and for how many bytes, a peer that goes on sending is heard after the close. A connection that is closed with input
 /// unread is reset, and the peer may lose what was sent last.
@@ -23,16 +24,17 @@ const LOW: usize = 16 << 10;
 
 pub(super) struct Connection {
     pub(super) socket: Socket,
+    /// By edges where a read that fills the buffer in part says that nothing is left. Of TCP that is true, but at urgent data; a Unix
+    /// socket's read stops where the sender's credentials change, one of a message socket after each message.
+    pub(super) how: Watch,
     phase: Phase,
     /// The protocol was told that it is there: first, whatever has happened to it since.
     made: bool,
     /// This half ends when the queue is empty, or has ended.
     writing: Writing,
-    pub(super) read_paused: bool,
+    reading: Reading,
     pub(super) read_closed: bool,
     marks: Marks,
-    /// Reading was resumed, and the protocol has not been told.
-    resumed: bool,
     drained: u32,
     /// The clock for the drain runs.
     clocked: bool,
@@ -56,6 +58,14 @@ enum Writing {
     Open,
     Ending,
     Ended,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Going,
+    Paused,
+    /// It goes on, and the protocol has not been told: who held something back is told first.
+    Resumed,
 }
 
 /// What the protocol was told last about the queue.
@@ -97,23 +107,27 @@ pub(super) enum Due {
 
 /// What a read came to.
 pub(super) enum Read {
-    Nothing,
     Data(usize),
     Closed,
+    /// Nothing is there.
+    Empty,
+    /// What was there is nobody's business any more; or the connection is lost.
+    Ignored,
 }
 
 impl Connection {
     /// The socket is non-blocking.
     pub(super) fn new(socket: Socket, protocol: Box<dyn Protocol>) -> Connection {
+        let is_tcp = sockopt::get(&socket, SoProtocol).is_ok_and(|it| it == crate::Protocol::TCP);
         Connection {
             socket,
+            how: if is_tcp { Watch::Edges } else { Watch::Levels },
             phase: Phase::Open,
             made: false,
             writing: Writing::Open,
-            read_paused: false,
+            reading: Reading::Going,
             read_closed: false,
             marks: Marks::Resumed,
-            resumed: false,
             drained: 0,
             clocked: false,
             protocol: Some(protocol),
@@ -133,8 +147,7 @@ impl Connection {
     #[inline]
     pub(super) fn wants_in(&self) -> bool {
         let wanted = match self.phase {
-            // Who held something back is told first that it goes on.
-            Phase::Open => self.made && !self.read_paused && !self.resumed,
+            Phase::Open => self.made && self.reading == Reading::Going,
             Phase::Closing | Phase::Draining => true,
         };
         wanted && !self.read_closed && self.lost.is_none()
@@ -154,7 +167,8 @@ impl Connection {
             && self.lost.is_none()
             && self.queue.is_none()
             && self.marks == Marks::Resumed
-            && !(self.read_paused | self.read_closed | self.resumed)
+            && self.reading == Reading::Going
+            && !self.read_closed
     }
 
     #[inline]
@@ -186,7 +200,7 @@ impl Connection {
     pub(super) fn is_due(&self) -> bool {
         self.lost.is_some()
             || !self.made
-            || self.resumed
+            || self.reading == Reading::Resumed
             || self.marks == Marks::Crossed
             || (self.queue.is_some() || self.marks == Marks::Paused)
                 && self.is_full() != (self.marks == Marks::Paused)
@@ -199,19 +213,17 @@ impl Connection {
         if let Some(why) = self.lost.take() {
             return Due::End(why);
         }
-        let (resumed, closing) = (std::mem::take(&mut self.resumed), self.is_closing());
         let paused = self.marks == Marks::Paused;
-        if self.marks == Marks::Crossed || self.is_full() != paused {
+        let due = if self.marks == Marks::Crossed || self.is_full() != paused {
             self.marks = if paused { Marks::Resumed } else { Marks::Paused };
-            // Told of the other as well at its next turn.
-            self.resumed = resumed;
-            return match (closing, paused) {
-                (true, _) => Due::Nothing,
-                (false, false) => Due::PauseWriting,
-                (false, true) => Due::ResumeWriting,
-            };
-        }
-        if resumed && !closing { Due::ResumeReading } else { Due::Nothing }
+            if paused { Due::ResumeWriting } else { Due::PauseWriting }
+        } else if self.reading == Reading::Resumed {
+            self.reading = Reading::Going;
+            Due::ResumeReading
+        } else {
+            Due::Nothing
+        };
+        if self.is_closing() { Due::Nothing } else { due }
     }
 
     /// Above the high-water mark, and from there until the low one.
@@ -227,9 +239,18 @@ impl Connection {
         (queue.low, queue.high) = (low.min(high), high);
     }
 
-    pub(super) fn set_read_paused(&mut self, paused: bool) {
-        self.resumed |= self.read_paused && !paused;
-        self.read_paused = paused;
+    pub(super) fn pause_reading(&mut self) {
+        self.reading = Reading::Paused;
+    }
+
+    pub(super) fn resume_reading(&mut self) {
+        if self.is_reading_paused() {
+            self.reading = Reading::Resumed;
+        }
+    }
+
+    pub(super) fn is_reading_paused(&self) -> bool {
+        self.reading == Reading::Paused
     }
 
     /// Sends at once what the kernel takes, and queues the rest.
@@ -303,10 +324,11 @@ impl Connection {
                 if events.is_error() {
                     self.lose_by_pending_error();
                 }
+                return Read::Empty;
             }
             Err(error) => self.lose(Lost::by(error)),
         }
-        Read::Nothing
+        Read::Ignored
     }
 
     fn lose_by_pending_error(&mut self) {
@@ -387,16 +409,18 @@ mod tests {
         for phase in [Phase::Open, Phase::Closing, Phase::Draining] {
             for marks in [Marks::Resumed, Marks::Crossed, Marks::Paused] {
                 for queued in [None, Some(0), Some(1), Some(LOW + 1), Some(HIGH + 1)] {
-                    for flags in 0..1 << 6 {
+                    for flags in 0..1 << 4 {
                         let flag = |at: u32| flags >> at & 1 == 1;
                         (connection.phase, connection.marks) = (phase, marks);
                         connection.queue =
                             queued.map(|n| Box::new(Queue { bytes: vec![0; n], ..*Queue::new() }));
-                        (connection.made, connection.resumed) = (flag(0), flag(1));
-                        (connection.read_paused, connection.read_closed) = (flag(2), flag(3));
+                        (connection.made, connection.read_closed) = (flag(0), flag(1));
                         (connection.clocked, connection.lost) =
-                            (flag(4), flag(5).then_some(Lost::Closed));
-                        look(&mut connection);
+                            (flag(2), flag(3).then_some(Lost::Closed));
+                        for reading in [Reading::Going, Reading::Paused, Reading::Resumed] {
+                            connection.reading = reading;
+                            look(&mut connection);
+                        }
                     }
                 }
             }

@@ -1,12 +1,13 @@
-//! The backend on epoll(7), level-triggered.
+//! The backend on epoll(7): by edges where that is asked for, for then the kernel does not look again at what was found ready.
 
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-use super::selector::{Found, Selector, Sources};
+use super::selector::{Batch, Selector, Sources, Watch};
 use super::source::Source;
+use crate::epoll::EpollFlags;
 use crate::poll::Events;
 use crate::slab::Key;
 use crate::sys::epoll::{Event, Instance};
@@ -29,7 +30,7 @@ pub(super) struct Epoll {
 #[derive(Clone, Copy)]
 struct Registered {
     key: Key,
-    events: Events,
+    flags: u32,
     number: RawFd,
 }
 
@@ -39,8 +40,8 @@ impl Epoll {
         Ok(Epoll { instance, watched: Vec::new(), broken: Vec::new(), stale: false, events })
     }
 
-    fn register(&mut self, key: Key, fd: BorrowedFd<'_>, events: Events) -> io::Result<()> {
-        match self.instance.add(fd, flags(events), key.to_bits()) {
+    fn register(&mut self, key: Key, fd: BorrowedFd<'_>, flags: u32) -> io::Result<()> {
+        match self.instance.add(fd, flags, key.to_bits()) {
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => self.broken.push(key),
             result => result?,
         }
@@ -56,14 +57,14 @@ impl Epoll {
         let mut all: Vec<Registered> = self.watched.iter().flatten().copied().collect();
         // First those that say the same as ever: who says another one's number shall not have its place.
         all.sort_by_cached_key(changed);
-        for Registered { key, events, .. } in all {
+        for Registered { key, flags, .. } in all {
             let Some(fd) = fd(key) else { continue };
             let number = fd.as_raw_fd();
             // One that cannot be watched any more is told so, alone.
-            if self.register(key, fd, events).is_err() {
+            if self.register(key, fd, flags).is_err() {
                 self.broken.push(key);
             }
-            self.watched[key.index()] = Some(Registered { key, events, number });
+            self.watched[key.index()] = Some(Registered { key, flags, number });
         }
         self.stale = false;
         Ok(())
@@ -77,20 +78,20 @@ impl Epoll {
 }
 
 impl Selector for Epoll {
-    fn set(&mut self, key: Key, fd: BorrowedFd<'_>, events: Events) -> io::Result<()> {
+    fn set(&mut self, key: Key, fd: BorrowedFd<'_>, events: Events, how: Watch) -> io::Result<()> {
         if self.watched.len() <= key.index() {
             self.watched.resize(key.index() + 1, None);
         }
-        let number = fd.as_raw_fd();
-        let new = (!events.is_empty()).then_some(Registered { key, events, number });
+        let (number, flags) = (fd.as_raw_fd(), flags(events, how));
+        let new = (!events.is_empty()).then_some(Registered { key, flags, number });
         let old = mem::take(&mut self.watched[key.index()]);
         match (old, new) {
             (None, None) => {}
-            (None, Some(_)) => self.register(key, fd, events)?,
+            (None, Some(_)) => self.register(key, fd, flags)?,
             (Some(old), Some(_)) if old.number == number => {
-                match self.instance.modify(fd, flags(events), key.to_bits()) {
+                match self.instance.modify(fd, flags, key.to_bits()) {
                     Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
-                        self.register(key, fd, events)?;
+                        self.register(key, fd, flags)?;
                     }
                     Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
                         self.broken.push(key);
@@ -101,7 +102,7 @@ impl Selector for Epoll {
             // Another descriptor now: the number it had may be somebody else's, and is left alone.
             (Some(_), Some(_)) => {
                 self.stale = true;
-                self.register(key, fd, events)?;
+                self.register(key, fd, flags)?;
             }
             (Some(old), None) => {
                 // The kernel forgets by itself what is closed for good, and then knows no such registration.
@@ -115,12 +116,7 @@ impl Selector for Epoll {
         Ok(())
     }
 
-    fn wait(
-        &mut self,
-        sources: &Sources,
-        timeout: Timeout,
-        found: &mut Vec<Found>,
-    ) -> io::Result<()> {
+    fn wait(&mut self, sources: &Sources, timeout: Timeout, found: &mut Batch) -> io::Result<()> {
         loop {
             if self.stale {
                 self.rebuild(sources)?;
@@ -164,13 +160,20 @@ const _: () = assert!(
         && libc::POLLOUT as i32 == libc::EPOLLOUT
         && libc::POLLERR as i32 == libc::EPOLLERR
         && libc::POLLHUP as i32 == libc::EPOLLHUP
+        && libc::POLLRDHUP as i32 == libc::EPOLLRDHUP
 );
 
-fn flags(events: Events) -> u32 {
-    u32::from(u16::from_ne_bytes(events.bits().to_ne_bytes()))
+fn flags(events: Events, how: Watch) -> u32 {
+    let bits = |events: Events| u32::from(u16::from_ne_bytes(events.bits().to_ne_bytes()));
+    match how {
+        Watch::Levels => bits(events),
+        Watch::Edges => bits(events | Events::PRI | Events::RDHUP) | EDGES,
+    }
 }
 
+const EDGES: u32 = EpollFlags::ET.bits();
+
 fn events(flags: u32) -> Events {
-    // Level-triggered, without options: what is reported is below 2¹⁵.
+    // What is reported is below 2¹⁵: options are not.
     Events::from_bits_retain(i16::try_from(flags).unwrap_or(0))
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::connection::{DRAIN_TIME, Due, Read};
 use super::problem::text_of;
 use super::protocol::{Lost, Protocol};
-use super::selector::Selector;
+use super::selector::{Selector, Watch};
 use super::source::{Kind, Source};
 use super::{Problem, Reactor, Transport};
 use crate::poll::Events;
@@ -149,13 +149,16 @@ impl Reactor {
             return self.settle(key);
         }
         let ended = Events::ERR | Events::HUP;
+        // Whether nothing is left of what was reported, for sure.
+        let mut done = connection.how == Watch::Levels;
         // What is wanted now: a callback before this one may have paused it.
         if connection.wants_out() && events.intersects(Events::OUT | ended) {
             connection.flush();
         }
-        if connection.wants_in() && events.intersects(Events::IN | ended) {
+        if connection.wants_in() && events.intersects(Events::IN | Events::PRI | ended) {
             match connection.read(&mut self.buffer, events) {
                 Read::Data(n) => {
+                    done |= n < self.buffer.len() && events == Events::IN;
                     let buffer = mem::take(&mut self.buffer);
                     let data = buffer.get(..n).unwrap_or_default();
                     self.call(key, |protocol, transport| protocol.data_received(transport, data));
@@ -167,10 +170,23 @@ impl Reactor {
                         connection.end_if_both_have();
                     }
                 }
-                Read::Nothing => {}
+                Read::Empty => done |= !connection.wants_out(),
+                Read::Ignored => {}
             }
         }
+        if !done {
+            self.set_again(key);
+        }
         self.settle(key);
+    }
+
+    /// Has what is left of a source's event reported by the next wait.
+    fn set_again(&mut self, key: Key) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        source.again = true;
+        if !mem::replace(&mut source.dirty, true) {
+            self.dirty.push(key);
+        }
     }
 
     /// Calls a connection's protocol; who calls this [settles](Reactor::settle) it. It is out of its place meanwhile, so that it can be
@@ -242,7 +258,7 @@ impl Reactor {
         let (key, interest) = (self.sources.next_key(), source.interest());
         if let Some(fd) = source.fd() {
             if !interest.is_empty() {
-                set(&mut *self.selector, key, fd, interest)?;
+                set(&mut *self.selector, key, fd, interest, source.how())?;
                 source.armed = interest;
             }
         }
@@ -287,9 +303,10 @@ impl Reactor {
             let key = self.dirty[index];
             let Some(source) = self.sources.get_mut(key) else { continue };
             source.dirty = false;
-            let (interest, armed) = (source.interest(), source.armed);
-            let Some(fd) = source.fd().filter(|_| interest != armed) else { continue };
-            match set(&mut *self.selector, key, fd, interest) {
+            let (interest, again) = (source.interest(), mem::take(&mut source.again));
+            let changed = interest != source.armed || again;
+            let Some(fd) = source.fd().filter(|_| changed) else { continue };
+            match set(&mut *self.selector, key, fd, interest, source.how()) {
                 Ok(()) => source.armed = interest,
                 Err(error) => self.unwatchable(key, error),
             }
@@ -322,7 +339,7 @@ impl Reactor {
         if !mem::take(&mut source.armed).is_empty() {
             if let Some(fd) = source.fd() {
                 // To watch for nothing is never refused.
-                let _ = self.selector.set(key, fd, Events::empty());
+                let _ = self.selector.set(key, fd, Events::empty(), Watch::Levels);
             }
         }
     }
@@ -387,10 +404,11 @@ fn set(
     key: Key,
     fd: BorrowedFd<'_>,
     events: Events,
+    how: Watch,
 ) -> io::Result<()> {
     if fd.as_raw_fd() < 0 && !events.is_empty() {
-        selector.set(key, fd, Events::empty())?;
+        selector.set(key, fd, Events::empty(), how)?;
         return Err(io::Error::from_raw_os_error(libc::EBADF));
     }
-    selector.set(key, fd, events)
+    selector.set(key, fd, events, how)
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use super::selector::{Found, Selector, Sources, Watched};
+use super::selector::{Batch, Selector, Sources, Watch, Watched};
 use crate::poll::{Events, PollFd, poll, ready};
 use crate::slab::Key;
 use crate::sys::poll::recycle;
@@ -17,17 +17,12 @@ pub(super) struct Poll {
 }
 
 impl Selector for Poll {
-    fn set(&mut self, key: Key, _: BorrowedFd<'_>, events: Events) -> io::Result<()> {
+    fn set(&mut self, key: Key, _: BorrowedFd<'_>, events: Events, _: Watch) -> io::Result<()> {
         self.watched.set(key, events);
         Ok(())
     }
 
-    fn wait(
-        &mut self,
-        sources: &Sources,
-        timeout: Timeout,
-        found: &mut Vec<Found>,
-    ) -> io::Result<()> {
+    fn wait(&mut self, sources: &Sources, timeout: Timeout, found: &mut Batch) -> io::Result<()> {
         let list = self.watched.list();
         let mut array: Vec<PollFd<'_>> = recycle(std::mem::take(&mut self.array));
         array.extend(list.iter().map(|&(key, events)| {

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::selector::{Found, Selector, Sources, Watched};
+use super::selector::{Batch, Found, Selector, Sources, Watch, Watched};
 use crate::fd_set::FdSet;
 use crate::poll::{Events, PollFd, poll};
 use crate::select::{Ready, select_into};
@@ -23,17 +23,12 @@ pub(super) struct Select {
 }
 
 impl Selector for Select {
-    fn set(&mut self, key: Key, _: BorrowedFd<'_>, events: Events) -> io::Result<()> {
+    fn set(&mut self, key: Key, _: BorrowedFd<'_>, events: Events, _: Watch) -> io::Result<()> {
         self.watched.set(key, events);
         Ok(())
     }
 
-    fn wait(
-        &mut self,
-        sources: &Sources,
-        timeout: Timeout,
-        found: &mut Vec<Found>,
-    ) -> io::Result<()> {
+    fn wait(&mut self, sources: &Sources, timeout: Timeout, found: &mut Batch) -> io::Result<()> {
         let list = self.watched.list();
         let fd = |key| sources.get(key).and_then(|source| source.fd());
         let mut sets: [FdSet<'_>; 3] = std::mem::take(&mut self.sets);
@@ -84,7 +79,7 @@ impl Selector for Select {
 fn ask_poll<'a>(
     list: &[Found],
     fd: impl Fn(Key) -> Option<BorrowedFd<'a>>,
-    found: &mut Vec<Found>,
+    found: &mut Batch,
 ) -> io::Result<()> {
     let slot =
         |&(key, events): &Found| fd(key).map_or(PollFd::DISABLED, |fd| PollFd::new(fd, events));

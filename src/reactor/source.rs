@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::connect::Connecting;
 use super::connection::Connection;
 use super::handle::Shared;
+use super::selector::Watch;
 use super::listen::Listening;
 use super::watch::Watched;
 use crate::poll::Events;
@@ -16,6 +17,8 @@ pub(super) struct Source {
     pub(super) armed: Events,
     /// It is in the list of those whose interest may have changed.
     pub(super) dirty: bool,
+    /// Something may be left of what was reported: it is to be set again.
+    pub(super) again: bool,
     /// It is in the list of those for which something is due.
     pub(super) due: bool,
 }
@@ -37,7 +40,7 @@ pub(super) enum Kind {
 
 impl Source {
     pub(super) fn new(kind: Kind) -> Source {
-        Source { kind, armed: Events::empty(), dirty: false, due: false }
+        Source { kind, armed: Events::empty(), dirty: false, again: false, due: false }
     }
 
     /// Its descriptor; none while it has none.
@@ -50,6 +53,15 @@ impl Source {
             Kind::Watch { watched, .. } => watched.as_ref().map(|watched| watched.fd()),
             Kind::Removed => None,
             Kind::Waker(shared) => Some(shared.waker()),
+        }
+    }
+
+    /// How it is to be watched.
+    #[inline]
+    pub(super) fn how(&self) -> Watch {
+        match &self.kind {
+            Kind::Connection(connection) => connection.how,
+            _ => Watch::Levels,
         }
     }
 

@@ -107,18 +107,18 @@ impl<'a> Transport<'a> {
     /// Receives nothing until [`resume_reading`](Transport::resume_reading): the kernel's buffer fills, and the peer has to wait. That the
     /// connection has ended is not noticed meanwhile, either.
     pub fn pause_reading(&mut self) {
-        self.change(|connection| connection.set_read_paused(true));
+        self.change(Connection::pause_reading);
     }
 
     /// Receives again.
     pub fn resume_reading(&mut self) {
-        self.change(|connection| connection.set_read_paused(false));
+        self.change(Connection::resume_reading);
     }
 
     /// Whether reading is paused.
     #[must_use]
     pub fn is_reading_paused(&self) -> bool {
-        self.connection().is_some_and(|connection| connection.read_paused)
+        self.connection().is_some_and(Connection::is_reading_paused)
     }
 
     /// Our own address: getsockname(2).
