@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::time::Instant;
 
 use nix::libc;
+use nix::sys::signal::{Signal, kill};
 
 use readysock::server::{
     Builder, Connections, Datagram, Handler, Hooked, Internet, Packets, Problem, Processes, Stream,
@@ -75,7 +76,7 @@ fn udp_processes() -> Builder<Udp, Processes> {
 }
 
 /// Serves until `ask`, beside, is done, or, where the hook ends the server, until the first problem; calls go by the script. What was
-/// told; None where there are no such scripts, and the client has been served even so.
+/// told; None where there are no such scripts.
 fn told_by<T, W>(
     builder: Builder<T, W>,
     script: faults::Script,
@@ -99,7 +100,10 @@ where
             handle.shutdown();
         }
     });
-    let faults = faults::inject(script)?;
+    let Some(faults) = faults::inject(script) else {
+        kill(client, Signal::SIGKILL).unwrap();
+        return None;
+    };
     match end {
         End::Dropped => {
             let start = Instant::now();

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, getppid, pause};
+use nix::unistd::{Pid, getpid, getppid, pause};
 
 use readysock::server::{
     Datagram, Hooked, Problem, ShutdownHandle, Step, Stream, TcpServer, UdpServer, UnixStreamServer,
@@ -448,7 +448,7 @@ fn numbered(number: Pid, other: impl FnOnce()) -> nix::Result<()> {
     if support::emulated() {
         return Err(Errno::ENOSYS);
     }
-    let numbers = [number.as_raw()];
+    let (numbers, parent) = ([number.as_raw()], getpid());
     // struct clone_args, ten numbers, which the crate libc has for some machines only: exit_signal, set_tid and its length.
     let mut arguments = [0_u64; 10];
     arguments[4] = libc::SIGCHLD.unsigned_abs().into();
@@ -460,7 +460,7 @@ fn numbered(number: Pid, other: impl FnOnce()) -> nix::Result<()> {
     if Errno::result(result)? > 0 {
         return Ok(());
     }
-    ends_with(other)
+    ends_with(parent, other)
 }
 
 /// A relative path is another file after the directory has changed.

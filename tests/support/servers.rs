@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getppid};
+use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
 
 use readysock::server::{Handler, Server, ShutdownHandle, Transport, Works};
 use readysock::sockopt::{self, RcvTimeo, SndTimeo};
@@ -103,19 +103,20 @@ impl Drop for Folder {
 /// Runs `other` in a child of this process, which has one thread (see `isolated`), and does not outlive it. Status 0 if it comes
 /// to its end.
 pub fn beside(other: impl FnOnce()) -> Pid {
+    let parent = getpid();
     // SAFETY: the process of a case has one thread, until the case starts another.
     match unsafe { fork() }.unwrap() {
         ForkResult::Parent { child } => child,
-        ForkResult::Child => ends_with(other),
+        ForkResult::Child => ends_with(parent, other),
     }
 }
 
 /// The whole life of a child. Where it fails, so does its parent.
-pub fn ends_with(work: impl FnOnce()) -> ! {
-    // Where its parent fails, it would wait for somebody who is gone.
+pub fn ends_with(parent: Pid, work: impl FnOnce()) -> ! {
+    // Where its parent fails, it would wait for somebody who is gone. He may be by now.
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).unwrap();
-    let well = catch_unwind(AssertUnwindSafe(work)).is_ok();
-    if !well {
+    let well = getppid() == parent && catch_unwind(AssertUnwindSafe(work)).is_ok();
+    if !well && getppid() == parent {
         // It would serve for ever.
         let _ = kill(getppid(), Signal::SIGTERM);
     }
