@@ -109,6 +109,7 @@ pub mod sockopt;
 
 mod accept;
 mod addr;
+mod contain;
 mod fd_set;
 mod poll;
 mod poll_set;

@@ -4,9 +4,9 @@ use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::time::Duration;
 
-use super::Protocol;
 use super::protocol::Lost;
 use super::selector::Watch;
+use super::{Protocol, Transport};
 use crate::poll::Events;
 use crate::socket::Socket;
 use crate::sockopt::{self, Linger, SoLinger, SoProtocol};
@@ -98,21 +98,15 @@ impl Queue {
 /// What a connection has to be told, or to have done to it, when no callback is at work.
 pub(super) enum Due {
     Nothing,
-    Made,
-    PauseWriting,
-    ResumeWriting,
-    ResumeReading,
+    Tell(fn(&mut dyn Protocol, &mut Transport<'_>)),
     End(Lost),
 }
 
-/// What a read came to.
-pub(super) enum Read {
+/// What has come in, for the protocol.
+pub(super) enum Came {
+    Nothing,
     Data(usize),
-    Closed,
-    /// Nothing is there.
-    Empty,
-    /// What was there is nobody's business any more; or the connection is lost.
-    Ignored,
+    End,
 }
 
 impl Connection {
@@ -208,7 +202,7 @@ impl Connection {
 
     pub(super) fn due(&mut self) -> Due {
         if !std::mem::replace(&mut self.made, true) {
-            return Due::Made;
+            return Due::Tell(|protocol, transport| protocol.connection_made(transport));
         }
         if let Some(why) = self.lost.take() {
             return Due::End(why);
@@ -216,10 +210,14 @@ impl Connection {
         let paused = self.marks == Marks::Paused;
         let due = if self.marks == Marks::Crossed || self.is_full() != paused {
             self.marks = if paused { Marks::Resumed } else { Marks::Paused };
-            if paused { Due::ResumeWriting } else { Due::PauseWriting }
+            Due::Tell(if paused {
+                |protocol, transport| protocol.resume_writing(transport)
+            } else {
+                |protocol, transport| protocol.pause_writing(transport)
+            })
         } else if self.reading == Reading::Resumed {
             self.reading = Reading::Going;
-            Due::ResumeReading
+            Due::Tell(|protocol, transport| protocol.resume_reading(transport))
         } else {
             Due::Nothing
         };
@@ -254,6 +252,7 @@ impl Connection {
     }
 
     /// Sends at once what the kernel takes, and queues the rest.
+    #[inline]
     pub(super) fn write(&mut self, bytes: &[u8]) {
         if self.writing != Writing::Open || self.is_closing() || bytes.is_empty() {
             return;
@@ -261,17 +260,16 @@ impl Connection {
         let mut rest = bytes;
         if self.queued() == 0 {
             match self.socket.send(bytes) {
+                Ok(n) if n == bytes.len() => return,
                 Ok(n) => rest = bytes.get(n..).unwrap_or_default(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return self.lose(Lost::by(error)),
             }
         }
-        if !rest.is_empty() {
-            let queue = self.queue.get_or_insert_with(Queue::new);
-            queue.bytes.extend_from_slice(rest);
-            if self.marks == Marks::Resumed && queue.len() > queue.high {
-                self.marks = Marks::Crossed;
-            }
+        let queue = self.queue.get_or_insert_with(Queue::new);
+        queue.bytes.extend_from_slice(rest);
+        if self.marks == Marks::Resumed && queue.len() > queue.high {
+            self.marks = Marks::Crossed;
         }
     }
 
@@ -299,18 +297,39 @@ impl Connection {
         self.end_writing_if_due();
     }
 
-    /// Reads once.
-    pub(super) fn read(&mut self, buffer: &mut [u8], events: Events) -> Read {
+    /// Does what can be done at once: sends, and reads once. What has come in, and whether that was all for sure.
+    #[inline]
+    pub(super) fn ready(&mut self, buffer: &mut [u8], events: Events) -> (Came, bool) {
+        let ended = Events::ERR | Events::HUP;
+        if events.contains(Events::NVAL) {
+            self.lose(Lost::Error(io::Error::from_raw_os_error(libc::EBADF)));
+        }
+        // What is wanted now: a callback before this one may have paused it.
+        if self.wants_out() && events.intersects(Events::OUT | ended) {
+            self.flush();
+        }
+        let (mut came, mut all) = (Came::Nothing, false);
+        if self.wants_in() && events.intersects(Events::IN | Events::PRI | ended) {
+            (came, all) = self.read(buffer, events);
+        }
+        (came, all || self.how == Watch::Levels)
+    }
+
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8], events: Events) -> (Came, bool) {
         match self.socket.recv(buffer) {
+            // It was short: that was all, but where something else was reported that may have stopped it.
+            Ok(n) if n > 0 && self.phase == Phase::Open => {
+                return (Came::Data(n), n < buffer.len() && events == Events::IN);
+            }
             Ok(0) => {
                 self.read_closed = true;
                 match self.phase {
                     Phase::Draining => self.lose(Lost::Closed),
-                    Phase::Open => return Read::Closed,
+                    Phase::Open => return (Came::End, false),
                     Phase::Closing => {}
                 }
             }
-            Ok(n) if self.phase == Phase::Open => return Read::Data(n),
             Ok(n) if self.phase == Phase::Draining => {
                 self.drained = self.drained.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
                 if self.drained as usize > DRAIN_BYTES {
@@ -324,11 +343,11 @@ impl Connection {
                 if events.is_error() {
                     self.lose_by_pending_error();
                 }
-                return Read::Empty;
+                return (Came::Nothing, true);
             }
             Err(error) => self.lose(Lost::by(error)),
         }
-        Read::Ignored
+        (Came::Nothing, false)
     }
 
     fn lose_by_pending_error(&mut self) {
@@ -371,7 +390,6 @@ impl Connection {
         if closing {
             self.phase = Phase::Draining;
         }
-        self.end_if_both_have();
     }
 
     /// Both halves have ended: that is all of it.
@@ -387,11 +405,6 @@ impl Connection {
         let _ = sockopt::set(&self.socket, SoLinger, Linger::Abort);
         self.queue = None;
         self.lose(Lost::Aborted);
-    }
-
-    /// Its descriptor is not open any more.
-    pub(super) fn broken(&mut self) {
-        self.lose(Lost::Error(io::Error::from_raw_os_error(libc::EBADF)));
     }
 }
 

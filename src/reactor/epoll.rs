@@ -40,9 +40,21 @@ impl Epoll {
         Ok(Epoll { instance, watched: Vec::new(), broken: Vec::new(), stale: false, events })
     }
 
-    fn register(&mut self, key: Key, fd: BorrowedFd<'_>, flags: u32) -> io::Result<()> {
-        match self.instance.add(fd, flags, key.to_bits()) {
+    /// Changes the registration, if there is one under this number, or makes one.
+    fn register(
+        &mut self,
+        key: Key,
+        fd: BorrowedFd<'_>,
+        flags: u32,
+        known: bool,
+    ) -> io::Result<()> {
+        let call = if known { Instance::modify } else { Instance::add };
+        match call(&self.instance, fd, flags, key.to_bits()) {
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => self.broken.push(key),
+            // It was closed meanwhile, and the number is that of another file.
+            Err(error) if known && error.raw_os_error() == Some(libc::ENOENT) => {
+                return self.register(key, fd, flags, false);
+            }
             result => result?,
         }
         Ok(())
@@ -61,7 +73,7 @@ impl Epoll {
             let Some(fd) = fd(key) else { continue };
             let number = fd.as_raw_fd();
             // One that cannot be watched any more is told so, alone.
-            if self.register(key, fd, flags).is_err() {
+            if self.register(key, fd, flags, false).is_err() {
                 self.broken.push(key);
             }
             self.watched[key.index()] = Some(Registered { key, flags, number });
@@ -85,32 +97,14 @@ impl Selector for Epoll {
         let (number, flags) = (fd.as_raw_fd(), flags(events, how));
         let new = (!events.is_empty()).then_some(Registered { key, flags, number });
         let old = mem::take(&mut self.watched[key.index()]);
-        match (old, new) {
-            (None, None) => {}
-            (None, Some(_)) => self.register(key, fd, flags)?,
-            (Some(old), Some(_)) if old.number == number => {
-                match self.instance.modify(fd, flags, key.to_bits()) {
-                    Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
-                        self.register(key, fd, flags)?;
-                    }
-                    Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
-                        self.broken.push(key);
-                    }
-                    result => result?,
-                }
-            }
-            // Another descriptor now: the number it had may be somebody else's, and is left alone.
-            (Some(_), Some(_)) => {
-                self.stale = true;
-                self.register(key, fd, flags)?;
-            }
-            (Some(old), None) => {
-                // The kernel forgets by itself what is closed for good, and then knows no such registration.
-                self.stale |= old.number != number;
-                if old.number == number {
-                    let _ = self.instance.delete(fd);
-                }
-            }
+        // Another descriptor now: the number it had may be somebody else's, and is left alone.
+        let known = old.is_some_and(|old| old.number == number);
+        self.stale |= old.is_some() && !known;
+        if new.is_some() {
+            self.register(key, fd, flags, known)?;
+        } else if known {
+            // The kernel forgets by itself what is closed for good, and then knows no such registration.
+            let _ = self.instance.delete(fd);
         }
         self.watched[key.index()] = new;
         Ok(())

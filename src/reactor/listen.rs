@@ -145,9 +145,4 @@ impl Reactor {
             self.settle(key);
         }
     }
-
-    fn give_up(&mut self, key: Key, error: io::Error) {
-        self.contain(None, |reactor| reactor.remove(key));
-        self.tell(Problem::Broken { source: key, error });
-    }
 }

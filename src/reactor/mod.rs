@@ -47,6 +47,7 @@
 
 mod connect;
 mod connection;
+mod dispatcher;
 mod epoll;
 mod handle;
 pub mod line;
@@ -71,6 +72,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::connection::Connection;
+pub use self::dispatcher::Dispatcher;
 pub use self::handle::Handle;
 use self::handle::Shared;
 pub use self::problem::Problem;
@@ -80,7 +82,7 @@ use self::source::{Kind, Source};
 pub use self::timers::Timer;
 use self::timers::Timers;
 pub use self::transport::Transport;
-pub use self::watch::{Dispatcher, Packet};
+pub use self::watch::Packet;
 use crate::accept::Reserve;
 use crate::addr::Addr;
 use crate::slab::Key;

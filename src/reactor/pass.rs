@@ -1,19 +1,17 @@
 //! The loop itself: one pass waits, finds out what is ready, and calls back.
 
-use std::any::Any;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::connection::{DRAIN_TIME, Due, Read};
-use super::problem::text_of;
+use super::connection::{Came, DRAIN_TIME, Due};
 use super::protocol::{Lost, Protocol};
 use super::selector::{Selector, Watch};
 use super::source::{Kind, Source};
 use super::{Problem, Reactor, Transport};
+use crate::contain::contain;
 use crate::poll::Events;
 use crate::slab::Key;
 use crate::timeout::Timeout;
@@ -124,101 +122,63 @@ impl Reactor {
     /// A source is ready, unless a callback before this one has removed it.
     #[inline]
     fn deliver(&mut self, key: Key, events: Events) {
-        match self.sources.get(key).map(|source| &source.kind) {
-            Some(Kind::Connection(_)) => self.connection_ready(key, events),
-            Some(Kind::Listener(_)) => self.listener_ready(key, events),
-            Some(Kind::Connecting(_)) => self.connecting_ready(key),
-            Some(Kind::Watch { .. }) => self.watch_ready(key, events),
-            Some(Kind::Waker(_)) => {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        match &mut source.kind {
+            Kind::Connection(connection) => {
+                let (came, all) = connection.ready(&mut self.buffer, events);
+                source.again = !all;
+                self.came(key, came);
+            }
+            Kind::Listener(_) => self.listener_ready(key, events),
+            Kind::Connecting(_) => self.connecting_ready(key),
+            Kind::Watch { .. } => self.watch_ready(key, events),
+            Kind::Waker(_) => {
                 for call in self.shared.take() {
                     self.contain(None, call);
                 }
             }
-            Some(Kind::Removed) | None => {}
+            Kind::Removed => {}
         }
     }
 
     #[inline]
-    fn connection_ready(&mut self, key: Key, events: Events) {
-        let Some(Source { kind: Kind::Connection(connection), .. }) = self.sources.get_mut(key)
-        else {
-            return;
-        };
-        if events.contains(Events::NVAL) {
-            connection.broken();
-            return self.settle(key);
-        }
-        let ended = Events::ERR | Events::HUP;
-        // Whether nothing is left of what was reported, for sure.
-        let mut done = connection.how == Watch::Levels;
-        // What is wanted now: a callback before this one may have paused it.
-        if connection.wants_out() && events.intersects(Events::OUT | ended) {
-            connection.flush();
-        }
-        if connection.wants_in() && events.intersects(Events::IN | Events::PRI | ended) {
-            match connection.read(&mut self.buffer, events) {
-                Read::Data(n) => {
-                    done |= n < self.buffer.len() && events == Events::IN;
-                    let buffer = mem::take(&mut self.buffer);
-                    let data = buffer.get(..n).unwrap_or_default();
-                    self.call(key, |protocol, transport| protocol.data_received(transport, data));
-                    self.buffer = buffer;
-                }
-                Read::Closed => {
-                    self.call(key, |protocol, transport| protocol.read_closed(transport));
-                    if let Some(connection) = self.connection(key) {
-                        connection.end_if_both_have();
-                    }
-                }
-                Read::Empty => done |= !connection.wants_out(),
-                Read::Ignored => {}
+    fn came(&mut self, key: Key, came: Came) {
+        match came {
+            Came::Data(n) => {
+                let buffer = mem::take(&mut self.buffer);
+                let data = buffer.get(..n).unwrap_or_default();
+                self.call(key, |protocol, transport| protocol.data_received(transport, data));
+                self.buffer = buffer;
             }
-        }
-        if !done {
-            self.set_again(key);
-        }
-        self.settle(key);
-    }
-
-    /// Has what is left of a source's event reported by the next wait.
-    fn set_again(&mut self, key: Key) {
-        let Some(source) = self.sources.get_mut(key) else { return };
-        source.again = true;
-        if !mem::replace(&mut source.dirty, true) {
-            self.dirty.push(key);
+            Came::End => self.call(key, |protocol, transport| protocol.read_closed(transport)),
+            Came::Nothing => self.settle(key),
         }
     }
 
-    /// Calls a connection's protocol; who calls this [settles](Reactor::settle) it. It is out of its place meanwhile, so that it can be
-    /// given the reactor.
+    /// Calls a connection's protocol, and settles what follows from it. The protocol is out of its place meanwhile, so that it can be given
+    /// the reactor.
+    #[inline]
     fn call(&mut self, key: Key, call: impl FnOnce(&mut dyn Protocol, &mut Transport<'_>)) {
         let protocol = self.connection(key).and_then(|connection| connection.protocol.take());
         let Some(mut protocol) = protocol else { return };
-        let called = self
-            .contained(Some(key), |r| call(&mut *protocol, &mut Transport::in_callback(r, key)));
+        let called = self.contained(Some(key), |reactor| {
+            call(&mut *protocol, &mut Transport::in_callback(reactor, key));
+        });
         if let Some(connection) = self.connection(key) {
             connection.protocol = Some(protocol);
             if let Err(text) = called {
                 connection.lose(Lost::Panicked(text));
             }
         }
+        self.settle(key);
     }
 
     /// Tells a connection, or one that is being made, what is due, or ends it. When nothing else is at work.
     pub(super) fn attend(&mut self, key: Key) {
         let Some(connection) = self.connection(key) else { return self.attend_connecting(key) };
         match connection.due() {
-            Due::Nothing => {}
-            Due::Made => self.call(key, |protocol, transport| protocol.connection_made(transport)),
-            Due::PauseWriting => {
-                self.call(key, |protocol, transport| protocol.pause_writing(transport));
-            }
-            Due::ResumeWriting => {
-                self.call(key, |protocol, transport| protocol.resume_writing(transport));
-            }
-            Due::ResumeReading => {
-                self.call(key, |protocol, transport| protocol.resume_reading(transport));
-            }
+            Due::Nothing => self.settle(key),
+            Due::Tell(what) => self.call(key, what),
             Due::End(why) => {
                 let protocol = connection.protocol.take();
                 let source = self.discard(key);
@@ -229,10 +189,8 @@ impl Reactor {
                         drop(protocol);
                     });
                 }
-                return;
             }
         }
-        self.settle(key);
     }
 
     fn end_drains(&mut self) {
@@ -271,7 +229,7 @@ impl Reactor {
         let Some(source) = self.sources.get_mut(key) else { return };
         // Mostly there is nothing to do: this is asked for each message.
         if let Kind::Connection(connection) = &source.kind {
-            if source.armed == Events::IN && connection.only_reads() {
+            if source.armed == Events::IN && !source.again && connection.only_reads() {
                 return;
             }
         }
@@ -281,18 +239,19 @@ impl Reactor {
     #[inline(never)]
     fn settle_changes(&mut self, key: Key) {
         let Some(source) = self.sources.get_mut(key) else { return };
-        if !source.dirty && source.interest() != source.armed {
+        if let Kind::Connection(connection) = &mut source.kind {
+            connection.end_if_both_have();
+            if connection.begins_to_drain() {
+                self.drains.push_back((Instant::now() + DRAIN_TIME, key));
+            }
+        }
+        if !source.dirty && (source.again || source.interest() != source.armed) {
             source.dirty = true;
             self.dirty.push(key);
         }
         if !source.due && source.is_due() {
             source.due = true;
             self.due.push_back(key);
-        }
-        if let Kind::Connection(connection) = &mut source.kind {
-            if connection.begins_to_drain() {
-                self.drains.push_back((Instant::now() + DRAIN_TIME, key));
-            }
         }
     }
 
@@ -326,10 +285,7 @@ impl Reactor {
                 self.settle(key);
             }
             Kind::Connecting(_) => self.connect_fails(key, error),
-            _ => {
-                self.contain(None, |reactor| reactor.remove(key));
-                self.tell(Problem::Broken { source: key, error });
-            }
+            _ => self.give_up(key, error),
         }
     }
 
@@ -350,15 +306,17 @@ impl Reactor {
         self.sources.remove(key)
     }
 
-    /// Makes a call that may panic, and says so where it does.
+    /// Makes a call that may panic, and tells the hook where it does. Whatever the panic left half done is the caller's own; the reactor's
+    /// state is whole between two of its calls.
     #[inline]
     fn contained<T>(
         &mut self,
         source: Option<Key>,
         call: impl FnOnce(&mut Reactor) -> T,
     ) -> Result<T, String> {
-        // Whatever the panic left half done is the caller's own; the reactor's state is whole between two of its calls.
-        catch_unwind(AssertUnwindSafe(|| call(self))).map_err(|panic| self.panicked(source, panic))
+        contain(|| call(self)).inspect_err(|text| {
+            self.tell(Problem::Panic { source, text: text.clone() });
+        })
     }
 
     pub(super) fn contain<T>(
@@ -369,32 +327,20 @@ impl Reactor {
         self.contained(source, call).ok()
     }
 
-    #[cold]
-    fn panicked(&mut self, source: Option<Key>, panic: Box<dyn Any + Send>) -> String {
-        let text = text_of(&*panic);
-        // What a panic throws may panic again when it is dropped; that one is let go.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            mem::forget(again);
-        }
-        self.tell(Problem::Panic { source, text: text.clone() });
-        text
-    }
-
     /// Tells the hook. One that panics itself has nobody left to tell.
     #[cold]
     pub(super) fn tell(&mut self, problem: Problem) {
         if let Some(mut hook) = self.on_problem.take() {
-            let _ = catch_unwind(AssertUnwindSafe(|| hook(&problem)));
+            let _ = contain(|| hook(&problem));
             self.on_problem = Some(hook);
         }
     }
 
-    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
-        mem::take(&mut self.buffer)
-    }
-
-    pub(super) fn return_buffer(&mut self, buffer: Vec<u8>) {
-        self.buffer = buffer;
+    /// Takes a source out that does not work any more, and says so.
+    #[cold]
+    pub(super) fn give_up(&mut self, key: Key, error: io::Error) {
+        self.contain(None, |reactor| reactor.remove(key));
+        self.tell(Problem::Broken { source: key, error });
     }
 }
 

@@ -1,6 +1,5 @@
 //! What went wrong in a reactor that goes on.
 
-use std::any::Any;
 use std::fmt;
 use std::io;
 
@@ -42,13 +41,4 @@ impl fmt::Display for Problem {
             Problem::Panic { text, .. } => write!(f, "panic: {text}"),
         }
     }
-}
-
-/// What a panic said.
-pub(super) fn text_of(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "(a value that is no text)".into())
 }

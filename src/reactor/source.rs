@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::connect::Connecting;
 use super::connection::Connection;
 use super::handle::Shared;
-use super::selector::Watch;
 use super::listen::Listening;
+use super::selector::Watch;
 use super::watch::Watched;
 use crate::poll::Events;
 

@@ -66,8 +66,13 @@ impl Timers {
         self.waiting.get(timer.0).is_some()
     }
 
-    /// When the next one is due.
+    /// When the next one is due. Mostly there is none.
+    #[inline]
     pub(super) fn next(&mut self) -> Option<Instant> {
+        if self.heap.is_empty() { None } else { self.earliest() }
+    }
+
+    fn earliest(&mut self) -> Option<Instant> {
         loop {
             let Reverse((at, _, key)) = *self.heap.peek()?;
             match self.waiting.get_mut(key) {

@@ -1,10 +1,11 @@
-//! Everything that can be polled and is no connection: any source with a callback, datagrams, and asyncore's dispatchers.
+//! Everything that can be polled and is no connection: any source with a callback, and datagrams.
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::Reactor;
 use super::source::Kind;
-use super::{Problem, Reactor};
 use crate::Type;
 use crate::accept::{Verdict, verdict};
 use crate::addr::Addr;
@@ -55,151 +56,6 @@ pub struct Packet<'a> {
     pub sender: &'a Addr,
     /// The socket it came to: answer with [`send_to`](Socket::send_to). It does not block.
     pub socket: &'a Socket,
-}
-
-struct Datagrams<F> {
-    socket: Socket,
-    callback: F,
-}
-
-impl<F: FnMut(&mut Reactor, Key, &Packet<'_>)> Watched for Datagrams<F> {
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-
-    fn ready(&mut self, reactor: &mut Reactor, key: Key, _: Events) {
-        for _ in 0..AT_ONCE {
-            // The callback may have removed it, or have it rest.
-            if !reactor.is_watched_for(key, Events::IN) {
-                return;
-            }
-            let mut buffer = reactor.take_buffer();
-            let received = self.socket.recv_from(&mut buffer);
-            if let Ok((n, truncated, sender)) = &received {
-                let bytes = buffer.get(..*n).unwrap_or_default();
-                let packet = Packet { bytes, truncated: *truncated, sender, socket: &self.socket };
-                // A panic must not take the memory with it.
-                reactor.contain(Some(key), |reactor| (self.callback)(reactor, key, &packet));
-            }
-            reactor.return_buffer(buffer);
-            match received {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => match verdict(&error) {
-                    // Nobody listened for an earlier answer, say. It comes once, and the socket goes on.
-                    Verdict::GoOn => {}
-                    Verdict::BackOff { .. } => return,
-                    Verdict::GiveUp => {
-                        reactor.remove(key);
-                        return reactor.tell(Problem::Broken { source: key, error });
-                    }
-                },
-            }
-        }
-    }
-}
-
-/// Asyncore's dispatcher: a source that says before each wait what it wants, and is told what it can do.
-///
-/// ```
-/// use readysock::reactor::{Backend, Dispatcher, Reactor};
-/// use readysock::{Domain, Key, Socket, Type};
-/// use std::os::fd::{AsFd, BorrowedFd};
-///
-/// struct Sender { socket: Socket, left: &'static [u8] }
-///
-/// impl AsFd for Sender {
-///     fn as_fd(&self) -> BorrowedFd<'_> {
-///         self.socket.as_fd()
-///     }
-/// }
-///
-/// impl Dispatcher for Sender {
-///     fn readable(&self) -> bool {
-///         false
-///     }
-///     fn writable(&self) -> bool {
-///         !self.left.is_empty()
-///     }
-///     fn handle_write(&mut self, reactor: &mut Reactor, _: Key) {
-///         let n = self.socket.send(self.left).expect("room");
-///         self.left = &self.left[n..];
-///         reactor.stop();
-///     }
-/// }
-///
-/// let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
-/// let mut reactor = Reactor::new(Backend::Select)?;
-/// reactor.dispatch(Sender { socket: near, left: b"hello" })?;
-/// reactor.run()?;
-/// assert_eq!(far.recv(&mut [0; 8])?, 5);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub trait Dispatcher: AsFd {
-    /// Whether [`handle_read`](Dispatcher::handle_read) is wanted. Yes, unless it says otherwise.
-    fn readable(&self) -> bool {
-        true
-    }
-
-    /// Whether [`handle_write`](Dispatcher::handle_write) is wanted. Yes, unless it says otherwise: mostly it should.
-    fn writable(&self) -> bool {
-        true
-    }
-
-    /// It can be read, or accepted from; the end of a stream or an error counts.
-    fn handle_read(&mut self, reactor: &mut Reactor, key: Key) {
-        let (_, _) = (reactor, key);
-    }
-
-    /// It can be written, or a connect has ended.
-    fn handle_write(&mut self, reactor: &mut Reactor, key: Key) {
-        let (_, _) = (reactor, key);
-    }
-
-    /// Urgent data, which is watched for where one of the two is wanted.
-    fn handle_except(&mut self, reactor: &mut Reactor, key: Key) {
-        let (_, _) = (reactor, key);
-    }
-
-    /// Its descriptor is not open any more; it was removed.
-    fn handle_close(&mut self, reactor: &mut Reactor, key: Key) {
-        let (_, _) = (reactor, key);
-    }
-}
-
-struct Dispatched<D>(D);
-
-impl<D: Dispatcher> Watched for Dispatched<D> {
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-
-    fn wants(&self) -> Option<Events> {
-        let mut events = Events::empty();
-        events.set(Events::IN, self.0.readable());
-        events.set(Events::OUT, self.0.writable());
-        // Watched for that alone, a peer that has hung up would be reported in each pass, to nobody.
-        events.set(Events::PRI, !events.is_empty());
-        Some(events)
-    }
-
-    fn ready(&mut self, reactor: &mut Reactor, key: Key, events: Events) {
-        if events.contains(Events::NVAL) {
-            reactor.remove(key);
-            return self.0.handle_close(reactor, key);
-        }
-        // An end or an error is told to whatever was asked for.
-        let asked = self.wants().unwrap_or_default();
-        if events.contains(Events::PRI) {
-            self.0.handle_except(reactor, key);
-        }
-        if asked.contains(Events::IN) && events.is_readable() && reactor.contains(key) {
-            self.0.handle_read(reactor, key);
-        }
-        if asked.contains(Events::OUT) && events.is_writable() && reactor.contains(key) {
-            self.0.handle_write(reactor, key);
-        }
-    }
 }
 
 impl Reactor {
@@ -270,46 +126,49 @@ impl Reactor {
     pub fn datagrams(
         &mut self,
         addr: impl Into<Addr>,
-        callback: impl FnMut(&mut Reactor, Key, &Packet<'_>) + 'static,
+        mut callback: impl FnMut(&mut Reactor, Key, &Packet<'_>) + 'static,
     ) -> io::Result<Key> {
         let addr = addr.into();
         let socket = Socket::new(addr.domain(), Type::DGRAM, None)?;
         socket.bind(addr)?;
         socket.set_nonblocking(true)?;
-        let source = Box::new(Datagrams { socket, callback });
-        self.insert(Kind::Watch { watched: Some(source), events: Events::IN })
+        self.watch(socket, Events::IN, move |reactor, key, socket, _| {
+            reactor.receive(key, socket, &mut callback);
+        })
     }
 
-    /// Watches a [`Dispatcher`].
-    ///
-    /// # Errors
-    ///
-    /// As [`watch`](Reactor::watch).
-    pub fn dispatch(&mut self, dispatcher: impl Dispatcher + 'static) -> io::Result<Key> {
-        let source = Dispatched(dispatcher);
-        let events = source.wants().unwrap_or_default();
-        let key = self.insert(Kind::Watch { watched: Some(Box::new(source)), events })?;
-        self.asking.push(key);
-        Ok(key)
-    }
-
-    /// Asks the dispatchers what they want: before each wait, for what they say hangs on anything.
-    pub(super) fn ask(&mut self) {
-        let mut asking = std::mem::take(&mut self.asking);
-        asking.retain(|&key| {
-            let Some(source) = self.sources.get_mut(key) else { return false };
-            let Kind::Watch { watched: place, .. } = &mut source.kind else { return true };
-            let Some(watched) = place.take() else { return true };
-            let wants = self.contain(Some(key), |_| watched.wants()).flatten();
-            let Some(source) = self.sources.get_mut(key) else { return false };
-            if let Kind::Watch { watched: place, events } = &mut source.kind {
-                *place = Some(watched);
-                *events = wants.unwrap_or(*events);
+    /// Takes in what has come, but so much only that others have their turn.
+    fn receive(
+        &mut self,
+        key: Key,
+        socket: &Socket,
+        callback: &mut impl FnMut(&mut Reactor, Key, &Packet<'_>),
+    ) {
+        for _ in 0..AT_ONCE {
+            // The callback may have removed it, or have it rest.
+            if !self.is_watched_for(key, Events::IN) {
+                return;
             }
-            self.settle(key);
-            true
-        });
-        self.asking = asking;
+            let mut buffer = mem::take(&mut self.buffer);
+            let received = socket.recv_from(&mut buffer);
+            if let Ok((n, truncated, sender)) = &received {
+                let bytes = buffer.get(..*n).unwrap_or_default();
+                let packet = Packet { bytes, truncated: *truncated, sender, socket };
+                // A panic must not take the memory with it.
+                self.contain(Some(key), |reactor| callback(reactor, key, &packet));
+            }
+            self.buffer = buffer;
+            match received {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => match verdict(&error) {
+                    // Nobody listened for an earlier answer, say. It comes once, and the socket goes on.
+                    Verdict::GoOn => {}
+                    Verdict::BackOff { .. } => return,
+                    Verdict::GiveUp => return self.give_up(key, error),
+                },
+            }
+        }
     }
 
     fn is_watched_for(&self, key: Key, wanted: Events) -> bool {

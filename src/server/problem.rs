@@ -1,6 +1,5 @@
 //! What went wrong in a server that goes on.
 
-use std::any::Any;
 use std::fmt;
 use std::io;
 
@@ -66,12 +65,7 @@ impl Problem {
         Problem { step, peer: peer.cloned(), cause: Cause::Error(error) }
     }
 
-    pub(super) fn panic_at(step: Step, peer: Option<&Addr>, panic: &(dyn Any + Send)) -> Problem {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned());
-        let text = text.unwrap_or_else(|| "(a value that is no text)".into());
+    pub(super) fn panic_at(step: Step, peer: Option<&Addr>, text: String) -> Problem {
         Problem { step, peer: peer.cloned(), cause: Cause::Panic(text) }
     }
 

@@ -1,12 +1,12 @@
 //! One request, from its first step to its last, with everything that can go wrong in it contained.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::handler::Handler;
 use super::problem::{Problem, Step};
 use super::transport::Request;
 use crate::addr::Addr;
+use crate::contain::contain;
 
 /// The three steps, and then the end of the connection. Whether all went well.
 pub(super) fn serve<R: Request, H: Handler<R>>(handler: &H, mut request: R) -> bool {
@@ -41,40 +41,21 @@ pub(super) fn service<R, H: Handler<R>>(handler: &H) {
 
 /// Tells the hook. One that panics itself has nobody left to tell.
 pub(super) fn tell<R, H: Handler<R>>(handler: &H, problem: &Problem) {
-    let _ = catch_unwind(AssertUnwindSafe(|| handler.error(problem)));
-}
-
-enum Failed {
-    Error(io::Error),
-    Panic(Box<dyn std::any::Any + Send>),
+    let _ = contain(|| handler.error(problem));
 }
 
 /// The handler is shared, so after a panic others see what it left behind, as with any panic under a lock; its documentation
 /// says so.
-fn contain<T>(step: impl FnOnce() -> io::Result<T>) -> Result<T, Failed> {
-    match catch_unwind(AssertUnwindSafe(step)) {
-        Ok(result) => result.map_err(Failed::Error),
-        Err(panic) => Err(Failed::Panic(panic)),
-    }
-}
-
 fn step_result<R, H: Handler<R>, T>(
     handler: &H,
     step: Step,
     peer: Option<&Addr>,
-    result: Result<T, Failed>,
+    result: Result<io::Result<T>, String>,
 ) -> Option<T> {
     let problem = match result {
-        Ok(value) => return Some(value),
-        Err(Failed::Error(error)) => Problem::error_at(step, peer, error),
-        Err(Failed::Panic(panic)) => {
-            let problem = Problem::panic_at(step, peer, &*panic);
-            // A value thrown by a panic may panic again when it is dropped; that one is let go.
-            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-                std::mem::forget(again);
-            }
-            problem
-        }
+        Ok(Ok(value)) => return Some(value),
+        Ok(Err(error)) => Problem::error_at(step, peer, error),
+        Err(text) => Problem::panic_at(step, peer, text),
     };
     tell(handler, &problem);
     None

@@ -31,6 +31,11 @@ suite! {
         unix_streams,
         addresses_and_options_of_a_transport,
         callbacks_reach_everything;
+    edges:
+        every_length_comes_whole,
+        data_and_the_end_that_came_together,
+        what_follows_urgent_data,
+        what_rested_when_its_turn_came;
     marks:
         the_marks_pause_and_resume_who_writes,
         between_the_marks_nobody_is_told,

@@ -4,6 +4,7 @@
 
 mod connect;
 mod datagrams;
+mod edges;
 mod endings;
 mod fairness;
 mod foreign;

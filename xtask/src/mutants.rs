@@ -80,7 +80,14 @@ const GROUPS: [Group; 8] = [
     Group {
         name: "time",
         files: &["src/timeout.rs", "src/sys/time.rs", "src/sys/mod.rs"],
-        tests: &["--lib", "--test=signals", "--test=timeouts", "--test=socket"],
+        tests: &[
+            "--lib",
+            "--test=epoll",
+            "--test=epoll_isolated",
+            "--test=signals",
+            "--test=timeouts",
+            "--test=socket",
+        ],
     },
     Group {
         name: "socket",
@@ -123,7 +130,7 @@ const GROUPS: [Group; 8] = [
     },
     Group {
         name: "server",
-        files: &["src/accept.rs", "src/server/*.rs", "src/sys/process.rs"],
+        files: &["src/accept.rs", "src/contain.rs", "src/server/*.rs", "src/sys/process.rs"],
         tests: &[
             "--lib",
             "--test=server",
