@@ -18,13 +18,13 @@ pub(crate) struct Arguments {
     /// Print the names of the steps and run nothing
     #[arg(long)]
     list: bool,
-    /// With the long ones: other machines, sanitizers, fuzz targets
+    /// Without the long ones: other machines, sanitizers, fuzz targets
     #[arg(long)]
-    everything: bool,
+    short: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
-    let mut steps = all(root, arguments.everything)?;
+    let mut steps = all(root, arguments.short)?;
     if let Some(part) = &arguments.only {
         steps.retain(|step| step.name.contains(part.as_str()));
         if steps.is_empty() {
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     steps::run_all(&steps)
 }
 
-fn all(root: &Path, everything: bool) -> Result<Vec<Step>, Box<dyn Error>> {
+fn all(root: &Path, short: bool) -> Result<Vec<Step>, Box<dyn Error>> {
     let cargo = |name: &str, arguments: &[&str]| Step::cargo(name, root, arguments, &[]);
 
     let mut steps = vec![
@@ -66,7 +66,7 @@ fn all(root: &Path, everything: bool) -> Result<Vec<Step>, Box<dyn Error>> {
     steps.push(package(root));
     steps.push(packed(root));
     steps.push(fuzz_clippy(root));
-    if everything {
+    if !short {
         steps.push(steps::side_by_side(
             root,
             "other machines beside sanitizers",
