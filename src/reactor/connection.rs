@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::protocol::Lost;
@@ -10,6 +11,7 @@ use super::{Protocol, Transport};
 use crate::poll::Events;
 use crate::socket::Socket;
 use crate::sockopt::{self, Linger, SoLinger, SoProtocol};
+use crate::sys::socket::drop_queued_error;
 
 /// How long, and for how many bytes, a peer that goes on sending is heard after the close. A connection that is closed with input
 /// unread is reset, and the peer may lose what was sent last.
@@ -339,10 +341,10 @@ impl Connection {
             // What comes while the queue is flushed has no limit: the peer may lose what is still to be sent.
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                // An error that no read tells of would come again and again.
-                if events.is_error() {
-                    self.lose_by_pending_error();
-                }
+                // What made it ready and is told by no read would do so again and again: an error, or a message in the queue of errors,
+                // as of timestamps that the socket was told to make.
+                self.lose_by_pending_error();
+                while self.lost.is_none() && drop_queued_error(self.socket.as_fd()).is_ok() {}
                 return (Came::Nothing, true);
             }
             Err(error) => self.lose(Lost::by(error)),

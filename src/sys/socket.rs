@@ -140,6 +140,13 @@ pub(crate) fn recv_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usiz
     cvt_size(unsafe { libc::recv(fd.as_raw_fd(), data, len, libc::MSG_DONTWAIT) })
 }
 
+/// Throws away the first message of the queue of errors, which is no error of a call: a timestamp, say. Does not wait.
+pub(crate) fn drop_queued_error(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
+    // SAFETY: the kernel writes nothing: there is room for no byte.
+    cvt_size(unsafe { libc::recv(fd.as_raw_fd(), ptr::null_mut(), 0, flags) }).map(drop)
+}
+
 /// recvmsg(2) into all slices, or into the first 1024.
 pub(crate) fn recv_vectored(
     fd: BorrowedFd<'_>,

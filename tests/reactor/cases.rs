@@ -35,7 +35,8 @@ suite! {
         every_length_comes_whole,
         data_and_the_end_that_came_together,
         what_follows_urgent_data,
-        what_rested_when_its_turn_came;
+        what_rested_when_its_turn_came,
+        timestamps_do_not_spin;
     marks:
         the_marks_pause_and_resume_who_writes,
         between_the_marks_nobody_is_told,

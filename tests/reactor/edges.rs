@@ -1,7 +1,7 @@
 //! What could be lost where a source that is ready is reported once: each case leaves something behind that nothing else will report.
 
 use std::cell::Cell;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
@@ -11,6 +11,7 @@ use nix::sys::socket::{MsgFlags, send};
 use readysock::Key;
 use readysock::reactor::Backend;
 
+use crate::support;
 use crate::tools::{Loop, Peer, Record, assert_closed, pattern};
 
 /// Until all of it has come, and then there is nothing to do.
@@ -112,4 +113,29 @@ pub fn what_rested_when_its_turn_came(backend: Backend) {
     it.until(|| of_one.borrow().data == b"x" && of_two.borrow().data == b"x");
     let resumed = of_one.borrow().count("resume_reading") + of_two.borrow().count("resume_reading");
     assert_eq!(resumed, 1);
+}
+
+/// They wait in the queue of errors, which no read empties, and are no error.
+pub fn timestamps_do_not_spin(backend: Backend) {
+    use readysock::sockopt::{self, TimestampFlags, Timestamping};
+    let mut it = Loop::new(backend);
+    let (peer, seen) = Peer::new();
+    let (key, mut far) = it.connection(peer);
+    let flags = TimestampFlags::TX_SOFTWARE | TimestampFlags::SOFTWARE;
+    let mut transport = it.transport(key).unwrap();
+    if let Err(error) = sockopt::set(&transport, Timestamping, flags) {
+        return support::skipped(&format!("timestamps of what is sent: {error}"));
+    }
+    for _ in 0..100 {
+        transport.write(b"x");
+    }
+    far.read_exact(&mut [0; 100]).unwrap();
+    // What it takes to throw them away, and then nothing.
+    it.passes(5);
+    assert!(it.passes_within(Duration::from_millis(10)) <= 3, "it spins");
+    far.write_all(b"answer").unwrap();
+    assert_comes(&mut it, &seen, b"answer");
+    drop(far);
+    it.until(|| seen.borrow().lost.is_some());
+    assert_closed(&seen);
 }
