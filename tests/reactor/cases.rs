@@ -142,5 +142,6 @@ suite! {
     foreign:
         forty_clients_of_asyncio_at_once,
         a_client_of_python_s_that_speaks_lines,
+        a_request_of_curl_s,
         a_server_of_asyncio;
 }

@@ -1,11 +1,11 @@
-//! Against other programs: Python's asyncio and its plain sockets, on either end.
+//! Against other programs: Python's asyncio and its plain sockets, on either end; curl.
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::thread;
 
-use readysock::reactor::line::{LineTransport, Lines};
+use readysock::reactor::line::{LineProtocol, LineTransport, Lines};
 use readysock::reactor::{Backend, Transport};
 
 use crate::support;
@@ -60,14 +60,18 @@ async def main():
 asyncio.run(main())
 "#;
 
-/// Python with this program; none, and said, where there is no Python.
-fn python(program: &str, addr: Option<SocketAddr>) -> Option<Command> {
-    let version = Command::new("python3").arg("--version").stdout(Stdio::null()).status();
+/// This program; none, and said, where there is no such.
+fn foreign(name: &str) -> Option<Command> {
+    let version = Command::new(name).arg("--version").stdout(Stdio::null()).status();
     if !version.is_ok_and(|status| status.success()) {
-        support::skipped("a foreign peer: python3 is not here");
+        support::skipped(&format!("a foreign peer: {name} is not here"));
         return None;
     }
-    let mut command = Command::new("python3");
+    Some(Command::new(name))
+}
+
+fn python(program: &str, addr: Option<SocketAddr>) -> Option<Command> {
+    let mut command = foreign("python3")?;
     command.args(["-c", program]);
     if let Some(addr) = addr {
         command.args([addr.ip().to_string(), addr.port().to_string()]);
@@ -77,13 +81,13 @@ fn python(program: &str, addr: Option<SocketAddr>) -> Option<Command> {
 
 /// Serves until the program has ended, which says this.
 #[track_caller]
-fn serves(it: &mut Loop, mut program: Command, says: &str) {
+fn serves(it: &mut Loop, mut program: Command, says: &[&str]) {
     let handle = it.handle();
-    let says = says.to_owned();
+    let says: Vec<String> = says.iter().map(ToString::to_string).collect();
     let waiter = thread::spawn(move || {
         let ended = Program::start(&mut program).end();
         handle.stop();
-        assert!(ended.status.success() && ended.stdout == [says], "{ended:?}");
+        assert!(ended.status.success() && ended.stdout == says, "{ended:?}");
     });
     it.run().unwrap();
     waiter.join().unwrap();
@@ -99,7 +103,7 @@ pub fn forty_clients_of_asyncio_at_once(backend: Backend) {
         Peer::new().0.on_data(echo).on_lost(move |_| add(&gone))
     });
     let Some(clients) = python(CLIENTS, Some(addr)) else { return };
-    serves(&mut it, clients, "all echoed");
+    serves(&mut it, clients, &["all echoed"]);
     it.until(|| lost.get() == 40);
 }
 
@@ -111,7 +115,45 @@ pub fn a_client_of_python_s_that_speaks_lines(backend: Backend) {
         })
     });
     let Some(client) = python(LINES, Some(addr)) else { return };
-    serves(&mut it, client, "all lines");
+    serves(&mut it, client, &["all lines"]);
+}
+
+/// As much of HTTP as it takes: header lines, as many bytes as they say, an answer, the end.
+#[derive(Default)]
+struct Shouting {
+    length: usize,
+    body: bool,
+}
+
+impl LineProtocol for Shouting {
+    fn line_received(&mut self, transport: &mut LineTransport<'_, '_>, line: &[u8]) {
+        if self.body {
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", line.len());
+            transport.write(answer.as_bytes());
+            transport.write(&line.to_ascii_uppercase());
+            transport.close();
+        } else if line.is_empty() {
+            self.body = true;
+            transport.set_count(self.length);
+        } else if let Some(length) =
+            std::str::from_utf8(line).unwrap().strip_prefix("Content-Length: ")
+        {
+            self.length = length.parse().unwrap();
+        }
+    }
+}
+
+pub fn a_request_of_curl_s(backend: Backend) {
+    for body in [String::new(), "hello".into(), "x".repeat(100_000)] {
+        let mut it = Loop::new(backend);
+        let (_, addr) = it.serve(|| Lines::new(Shouting::default()));
+        let Some(mut client) = foreign("curl") else { return };
+        // Whatever the environment says of proxies; and the body is sent without a question before it.
+        client.args(["--silent", "--show-error", "--noproxy", "*", "--header", "Expect:"]);
+        client.args(["--data-binary", &body, "--write-out", "\n%{http_code}"]);
+        client.arg(format!("http://{addr}/"));
+        serves(&mut it, client, &[&body.to_uppercase(), "200"]);
+    }
 }
 
 pub fn a_server_of_asyncio(backend: Backend) {
