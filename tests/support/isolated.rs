@@ -12,6 +12,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub type Case = (&'static str, fn());
 
 const CASE: &str = "READYSOCK_TEST_CASE";
+/// Set by who wants to know only whether one fails: the first that does ends the run. (`cargo xtask mutants`.)
+const FIRST: &str = "READYSOCK_TESTS_UNTIL_THE_FIRST_FAILURE";
 /// A case that hangs is killed by its own alarm after so many seconds.
 const LIMIT: u32 = 120;
 
@@ -46,5 +48,10 @@ fn in_child(name: &str) -> Result<(), Failed> {
         return Ok(());
     }
     let stdout = String::from_utf8_lossy(&output.stdout);
-    Err(format!("{}\n{stdout}{stderr}", output.status).into())
+    let failure = format!("{}\n{stdout}{stderr}", output.status);
+    if env::var_os(FIRST).is_some() {
+        eprintln!("{name}: {failure}");
+        exit(101);
+    }
+    Err(failure.into())
 }

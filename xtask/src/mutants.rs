@@ -41,7 +41,7 @@ struct Group {
     tests: &'static [&'static str],
 }
 
-const GROUPS: [Group; 8] = [
+const GROUPS: [Group; 10] = [
     Group { name: "byte_order", files: &["src/byte_order.rs"], tests: &["--test=byte_order"] },
     Group {
         name: "select",
@@ -145,9 +145,41 @@ const GROUPS: [Group; 8] = [
         ],
     },
     Group {
-        name: "reactor",
-        files: &["src/epoll.rs", "src/reactor/*.rs", "src/sys/epoll.rs", "src/sys/signal.rs"],
+        name: "epoll",
+        files: &["src/epoll.rs", "src/sys/epoll.rs"],
         tests: &["--lib", "--test=epoll*", "--test=reactor"],
+    },
+    Group {
+        name: "reactor",
+        files: &[
+            "src/reactor/connection.rs",
+            "src/reactor/epoll.rs",
+            "src/reactor/pass.rs",
+            "src/reactor/poll.rs",
+            "src/reactor/select.rs",
+            "src/reactor/selector.rs",
+            "src/reactor/source.rs",
+        ],
+        tests: &["--lib", "--test=reactor"],
+    },
+    Group {
+        name: "on_it",
+        files: &[
+            "src/reactor/connect.rs",
+            "src/reactor/dispatcher.rs",
+            "src/reactor/handle.rs",
+            "src/reactor/line.rs",
+            "src/reactor/listen.rs",
+            "src/reactor/mod.rs",
+            "src/reactor/problem.rs",
+            "src/reactor/protocol.rs",
+            "src/reactor/signals.rs",
+            "src/reactor/timers.rs",
+            "src/reactor/transport.rs",
+            "src/reactor/watch.rs",
+            "src/sys/signal.rs",
+        ],
+        tests: &["--lib", "--test=reactor"],
     },
 ];
 
@@ -214,6 +246,7 @@ impl Work<'_> {
         }
         // Most of the time goes into linking, and nobody debugs these programs.
         command.envs([("CARGO_PROFILE_DEV_DEBUG", "0"), ("CARGO_PROFILE_TEST_DEBUG", "0")]);
+        command.env("READYSOCK_TESTS_UNTIL_THE_FIRST_FAILURE", "1");
         // The copies of the tree, and what is built in them: in memory, where there is such a place.
         if Path::new(MEMORY).is_dir() {
             command.env("TMPDIR", MEMORY);
