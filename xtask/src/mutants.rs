@@ -150,7 +150,7 @@ const GROUPS: [Group; 10] = [
         tests: &["--lib", "--test=epoll*", "--test=reactor"],
     },
     Group {
-        name: "reactor",
+        name: "loop",
         files: &[
             "src/reactor/connection.rs",
             "src/reactor/epoll.rs",
@@ -163,7 +163,7 @@ const GROUPS: [Group; 10] = [
         tests: &["--lib", "--test=reactor"],
     },
     Group {
-        name: "on_it",
+        name: "reactor",
         files: &[
             "src/reactor/connect.rs",
             "src/reactor/dispatcher.rs",
