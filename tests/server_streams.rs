@@ -154,6 +154,32 @@ fn an_answer_survives_a_client_that_still_sends() {
     });
 }
 
+/// A client that sends all it has before it reads, and more than fits on its way: the answer is there before most of that.
+#[test]
+fn an_answer_survives_a_client_that_sends_a_lot_before_it_reads() {
+    const ANSWER: usize = 100_000;
+    let server = TcpServer::bind(LOOPBACK, |stream: &mut Stream| {
+        sockopt::set(stream.socket(), SndBuf, 1 << 20)?;
+        stream.socket().recv(&mut [0]).map(drop)?;
+        stream.write_all(&[b'a'; ANSWER])
+    });
+    while_serving(server.unwrap(), |addr, _| {
+        let heard = || {
+            let mut client = &Socket::new(addr.domain(), Type::STREAM, None).unwrap();
+            sockopt::set(client, RcvBuf, 4096).unwrap();
+            client.connect(addr).unwrap();
+            client.send_all(&vec![b'q'; 8 << 20])?;
+            client.shutdown(Shutdown::Write)?;
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer)?;
+            io::Result::Ok(answer.len())
+        };
+        // Where the machine is too busy for so much within the second that the server listens, another time.
+        let heard = (0..10).map(|_| heard()).find(|heard| matches!(heard, Ok(ANSWER)));
+        assert!(heard.is_some(), "the answer was cut off each time");
+    });
+}
+
 #[test]
 fn an_ipv4_client_on_a_dual_stack_server() {
     let any = (Ipv6Addr::UNSPECIFIED, 0);
@@ -270,7 +296,7 @@ fn a_client_that_talks_on_is_not_listened_to_for_ever() {
         while talks.send_all(&[b'q'; 1 << 16]).is_ok() {
             said += 1 << 16;
         }
-        assert!(said < 64 << 20, "{said}: more than a MiB and the buffers of both ends");
+        assert!(said < 128 << 20, "{said}: more than 64 MiB and the buffers of both ends");
         // one that has sent more than was read, and keeps still.
         let keeps_still = connect(addr);
         keeps_still.send_all(&[b'q'; 1 << 16]).unwrap();
