@@ -9,15 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::libc;
-use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{
     SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, Signal, raise, sigaction,
 };
-use nix::sys::time::TimeValLike;
 use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
 use readysock::Timeout;
 use readysock::epoll::{Epoll, EpollFlags};
 use readysock::reactor::{Backend, Reactor};
+use support::cpu_time;
 use support::isolated::{self, Case};
 
 fn main() {
@@ -196,17 +195,12 @@ fn without_pwait2() {
         assert!(start.elapsed() >= time, "{time:?}: early");
     }
     // It waits for less than a millisecond, too, and does not ask again and again.
-    // By a call that has one number on every kernel: that of the clocks has a second one, with 64 bits.
-    let cpu = || {
-        let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
-        let used = [usage.user_time(), usage.system_time()].map(|time| time.num_microseconds());
-        Duration::from_micros(used.iter().sum::<i64>().unsigned_abs())
-    };
-    let before = cpu();
+    let before = cpu_time();
     for _ in 0..50 {
         assert_eq!(epoll.wait(Duration::from_micros(990)).unwrap(), 0);
     }
-    assert!(cpu() - before < Duration::from_millis(25), "it spins: {:?}", cpu() - before);
+    let used = cpu_time() - before;
+    assert!(used < Duration::from_millis(25), "it spins: {used:?}");
     // Times that an int of milliseconds does not hold.
     for secs in [2_147_484, 4_294_968, 1 << 40, u64::MAX] {
         let start = Instant::now();

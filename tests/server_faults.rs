@@ -2,23 +2,26 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::time::Instant;
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{Pid, getpid};
 
 use readysock::server::{
     Builder, Connections, Datagram, Handler, Hooked, Internet, Packets, Problem, Processes, Stream,
     Tcp, TcpServer, Threads, Udp, UdpServer, UnixStreamServer, Works,
 };
-use readysock::{Addr, Events, Type, UnixAddr};
+use readysock::{Addr, Events, PollFd, Type, UnixAddr, poll};
 
 use support::faults::{self, CLONE, THROUGH};
 use support::isolated::{self, Case};
-use support::says::{Says, lines};
+use support::says::{Logs, Says, lines, passes};
 use support::servers::{Folder, LOOPBACK, beside, childless, connect, ended_well, read_all};
-use support::sockets::{SHORT, udp, unix, wait};
+use support::sockets::{LONG, SHORT, udp, unix, wait};
 
 fn main() {
     const ACCEPT: [fn(); 3] = in_each_way!(accept_fails);
@@ -37,6 +40,18 @@ fn main() {
         ("a_process_that_does_not_start_at_the_end", || {
             start_fails(tcp_processes(), End::ByTheHook);
         }),
+        ("a_thread_that_does_not_start_within_the_time", || {
+            start_fails(tcp_threads().timeout(LONG), End::Served);
+        }),
+        ("a_process_that_does_not_start_within_the_time", || {
+            start_fails(tcp_processes().timeout(LONG), End::Served);
+        }),
+        ("a_thread_that_ends_makes_room", || {
+            work_that_ends_makes_room(TcpServer::builder().threads(2))
+        }),
+        ("a_process_that_ends_makes_room", || {
+            work_that_ends_makes_room(TcpServer::builder().processes(2))
+        }),
         ("a_packet_whose_thread_does_not_start", || {
             packet_start_fails(udp_threads(), End::ByTheClient);
         }),
@@ -53,6 +68,11 @@ fn main() {
             packet_never_started(udp_processes(), End::Dropped);
         }),
         ("a_child_without_a_descriptor_of_its_own", a_child_without_a_descriptor_of_its_own),
+        (
+            "a_process_that_tells_of_its_end_is_not_asked",
+            a_process_that_tells_of_its_end_is_not_asked,
+        ),
+        ("a_process_that_cannot_be_ended", a_process_that_cannot_be_ended),
         ("a_kernel_that_waits_by_number_only", a_kernel_that_waits_by_number_only),
         ("a_file_that_is_replaced_meanwhile_is_left", a_file_that_is_replaced_meanwhile_is_left),
     ];
@@ -105,6 +125,7 @@ where
         return None;
     };
     match end {
+        End::Served => assert!(server.handle_request().unwrap()),
         End::Dropped => {
             let start = Instant::now();
             assert!(!server.handle_request().unwrap());
@@ -123,6 +144,8 @@ where
 enum End {
     ByTheClient,
     ByTheHook,
+    /// After one `handle_request`, which does.
+    Served,
     /// After one `handle_request`, which does not serve.
     Dropped,
 }
@@ -278,6 +301,107 @@ fn only_the_last_was_lost(told: &[String]) {
     assert_eq!(last, "close of a client: connection aborted");
     assert!(!before.is_empty());
     assert!(before.iter().all(|problem| problem == "start of a client: EAGAIN"), "{before:?}");
+}
+
+/// When a thread or a process cannot be started the server waits longer and longer before it tries again, unless some work ends
+/// meanwhile: then at once.
+fn work_that_ends_makes_room<T, W>(builder: Builder<T, W>)
+where
+    T: Connections + Internet,
+    W: Works<Stream, Logs>,
+{
+    let (log, write) = nix::unistd::pipe().unwrap();
+    let mut server = builder.bind(LOOPBACK, Logs(write)).unwrap();
+    let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
+    let clients = beside(|| {
+        let [first, second] = [connect(&addr), connect(&addr)];
+        second.send_all(b"x").unwrap();
+        // That which started the first one, and that which failed to start the second.
+        assert_eq!(passes(&log), 1);
+        for _ in 0..4 {
+            assert_eq!(passes(&log), 2, "one after the failure, one after the pause");
+        }
+        first.send_all(b"x").unwrap();
+        // Or one, where the end came with that of the pause.
+        assert!(passes(&log) <= 2, "the rest of the pause was waited for");
+        for client in [&first, &second] {
+            assert_eq!(read_all(client), b"thanks");
+        }
+        handle.shutdown();
+    });
+    const FAILS: i32 = libc::EAGAIN;
+    let script: faults::Script = &[(CLONE, &[THROUGH, FAILS, FAILS, FAILS, FAILS, FAILS, FAILS])];
+    let Some(faults) = faults::inject(script) else {
+        return kill(clients, Signal::SIGKILL).unwrap();
+    };
+    server.serve_forever().unwrap();
+    drop(server);
+    ended_well(clients);
+    drop(faults);
+    assert!(childless());
+}
+
+/// While it runs, and nobody comes, there is no pass.
+fn a_process_that_tells_of_its_end_is_not_asked() {
+    let (log, write) = nix::unistd::pipe().unwrap();
+    let mut server = tcp_processes().bind(LOOPBACK, Logs(write)).unwrap();
+    let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
+    let client = beside(|| {
+        let client = connect(&addr);
+        assert_eq!(nix::unistd::read(&log, &mut [0]), Ok(1));
+        let passes = poll(&mut [PollFd::of(&log, Events::IN)], 4 * SHORT).unwrap();
+        assert_eq!(passes, 0);
+        client.send_all(b"x").unwrap();
+        assert_eq!(read_all(&client), b"thanks");
+        handle.shutdown();
+    });
+    server.serve_forever().unwrap();
+    ended_well(client);
+    drop(server);
+    assert!(childless());
+}
+
+/// A child that somebody traces is dead, and not to be waited for before he has noticed: the server lets go of it, and tells so once.
+fn a_process_that_cannot_be_ended() {
+    if support::emulated() {
+        return support::skipped("ptrace(2): the emulator has none");
+    }
+    let problems = RefCell::new(Vec::new());
+    let handler = Hooked::new(|stream: &mut Stream| {
+        // SAFETY: two numbers. It lets anybody trace this process, where only its parents may.
+        unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY) };
+        stream.write_all(&getpid().as_raw().to_ne_bytes())?;
+        // Behind the server's back, so that it has to be killed.
+        stream.socket().recv(&mut [0]).map(drop)
+    })
+    .on_error(|problem: &Problem| problems.borrow_mut().push(problem.to_string()));
+    let builder = TcpServer::builder().close_within(SHORT).processes(1);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let client = connect(&server.local_addr().unwrap());
+    assert!(server.handle_request().unwrap());
+    let mut number = [0; 4];
+    (&client).read_exact(&mut number).unwrap();
+    let child = Pid::from_raw(i32::from_ne_bytes(number));
+    let [(traces, said), (wait, go)] = [(); 2].map(|()| nix::unistd::pipe().unwrap());
+    let tracer = beside(|| {
+        let nothing = std::ptr::null_mut::<libc::c_void>();
+        // SAFETY: numbers only.
+        let traced = unsafe { libc::ptrace(libc::PTRACE_SEIZE, child.as_raw(), nothing, nothing) };
+        nix::unistd::write(&said, if traced == 0 { b"y" } else { b"n" }).unwrap();
+        nix::unistd::read(&wait, &mut [0]).unwrap();
+    });
+    let mut traced = [0];
+    nix::unistd::read(&traces, &mut traced).unwrap();
+    server.close();
+    nix::unistd::write(&go, b"x").unwrap();
+    ended_well(tracer);
+    if traced == *b"n" {
+        return support::skipped("ptrace(2): not allowed here");
+    }
+    let text = "close: 1 cut off when the time was over, of which 1 left behind";
+    assert_eq!(*problems.borrow(), [text]);
+    assert_eq!(waitpid(child, None), Ok(WaitStatus::Signaled(child, Signal::SIGKILL, false)));
+    assert!(childless());
 }
 
 /// With no descriptor that tells of its end, a child is asked after.

@@ -13,8 +13,9 @@ use readysock::server::{Datagram, Hooked, Problem, UdpServer, UnixDatagramServer
 use readysock::sockopt::{self, ip::RecvErr};
 use readysock::{Events, Type, UnixAddr};
 
+use support::cpu_time;
 use support::servers::{Folder, LOOPBACK, while_serving};
-use support::sockets::{LONG, bind_to_the_last_byte, now, udp, unix};
+use support::sockets::{LONG, bind_to_the_last_byte, now, udp, unix, wait};
 
 #[test]
 fn packets_of_every_length() {
@@ -121,6 +122,39 @@ fn a_late_refusal_does_not_end_the_server() {
     assert!(problems.lock().unwrap().is_empty(), "{problems:?}");
 }
 
+/// At whatever call is next, which may be another reply: an error of the kernel's is not tried again.
+#[test]
+fn a_late_refusal_is_the_error_of_the_next_reply() {
+    let results = Mutex::new(Vec::new());
+    let handler = |packet: &mut Datagram| {
+        packet.reply(b"nobody is there")?;
+        wait(packet.socket(), Events::empty());
+        let again = packet.reply(b"nor now").map_err(|error| error.raw_os_error());
+        results.lock().unwrap().push(again);
+        Ok(())
+    };
+    let mut server = UdpServer::builder().timeout(LONG).bind(LOOPBACK, handler).unwrap();
+    sockopt::set(server.socket(), RecvErr, true).unwrap();
+    assert_eq!(udp().send_to(b"x", server.local_addr().unwrap()).unwrap(), 1);
+    assert!(server.handle_request().unwrap());
+    assert_eq!(*results.lock().unwrap(), [Err(Some(libc::ECONNREFUSED))]);
+}
+
+/// Its sender knows of no server.
+#[test]
+fn a_packet_that_waits_at_the_end_is_not_taken() {
+    let handler = |_: &mut Datagram| -> std::io::Result<()> { panic!("taken") };
+    let problems = Mutex::new(Vec::new());
+    let handler = Hooked::new(handler)
+        .on_error(|problem: &Problem| problems.lock().unwrap().push(problem.to_string()));
+    let mut server = UdpServer::bind(LOOPBACK, handler).unwrap();
+    assert_eq!(udp().send_to(b"x", server.local_addr().unwrap()).unwrap(), 1);
+    server.shutdown_handle().shutdown();
+    server.serve_forever().unwrap();
+    server.close();
+    assert!(problems.lock().unwrap().is_empty(), "{problems:?}");
+}
+
 #[test]
 fn a_unix_packet_may_be_longer_than_any_over_ip() {
     const LENGTH: usize = 100_000;
@@ -198,10 +232,10 @@ fn a_reply_waits_for_a_full_queue() {
         // As many as fit, and then, at the last, the error.
         let mut sent = 0;
         let gave_up = loop {
-            let start = Instant::now();
+            let (start, used) = (Instant::now(), cpu_time());
             match packet.reply(b"x") {
                 Ok(()) => sent += 1,
-                Err(error) => break (error.kind(), start.elapsed()),
+                Err(error) => break (error.kind(), start.elapsed(), cpu_time() - used),
             }
         };
         sender.lock().unwrap().send((sent, gave_up)).unwrap();
@@ -213,12 +247,37 @@ fn a_reply_waits_for_a_full_queue() {
         let client = unix(Type::DGRAM);
         client.bind(UnixAddr::unnamed()).unwrap();
         assert_eq!(client.send_to(b"", addr).unwrap(), 0);
-        let (sent, (kind, waited)) = full.recv_timeout(LONG).unwrap();
+        let (sent, (kind, waited, used)) = full.recv_timeout(LONG).unwrap();
         assert_eq!(kind, ErrorKind::WouldBlock);
         assert!(waited >= Duration::from_secs(1), "{waited:?}");
+        assert!(used < waited / 10, "{used:?} of CPU in {waited:?}");
         for _ in 0..sent {
             assert_eq!(client.recv(&mut [0; 10]).unwrap(), 1);
         }
         assert_eq!(client.recv(&mut [0; 10]).unwrap(), 4);
     });
+}
+
+/// Nor longer than the server has to its end.
+#[test]
+fn a_reply_at_the_end_waits_no_longer_than_the_server() {
+    let results = Mutex::new(Vec::new());
+    let handler = |packet: &mut Datagram| {
+        packet.shutdown_handle().shutdown();
+        while packet.reply(b"x").is_ok() {}
+        // Each of them would wait for a second; on a busy machine one may be late for another reason.
+        let at_once = (0..10).any(|_| {
+            let start = Instant::now();
+            packet.reply(b"x").is_err() && start.elapsed() < Duration::from_secs(1)
+        });
+        results.lock().unwrap().push(at_once);
+        Ok(())
+    };
+    let builder = UnixDatagramServer::builder().close_within(Duration::ZERO);
+    let mut server = builder.bind(UnixAddr::unnamed(), handler).unwrap();
+    let client = unix(Type::DGRAM);
+    client.bind(UnixAddr::unnamed()).unwrap();
+    assert_eq!(client.send_to(b"", server.local_addr().unwrap()).unwrap(), 0);
+    assert!(server.handle_request().unwrap());
+    assert_eq!(*results.lock().unwrap(), [true]);
 }

@@ -17,7 +17,7 @@ use readysock::{Addr, Events, PollFd, Socket, Type, poll};
 use support::isolated::{self, Case};
 use support::says::{Says, has_news, lines};
 use support::servers::{LOOPBACK, beside, childless, connect, ended_well, read_all};
-use support::sockets::{LONG, udp};
+use support::sockets::{LONG, SHORT, udp};
 
 fn main() {
     const SINGLE: [fn(); 3] = in_each_way!(one_at_a_time);
@@ -164,7 +164,8 @@ fn more_work_in_hand_than_descriptors() {
         stream.read_exact(&mut byte)?;
         stream.write_all(&byte)
     };
-    let mut server = TcpServer::builder().processes(8).bind(LOOPBACK, echo).unwrap();
+    let builder = TcpServer::builder().timeout(SHORT).processes(8);
+    let mut server = builder.bind(LOOPBACK, echo).unwrap();
     let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
     let clients: Vec<Socket> = (0..8).map(|_| connect(&addr)).collect();
     for _ in &clients {
@@ -172,6 +173,9 @@ fn more_work_in_hand_than_descriptors() {
     }
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, 5, hard).unwrap();
+    let start = Instant::now();
+    assert!(!server.handle_request().unwrap());
+    assert!(start.elapsed() >= SHORT, "its time, and not that of one look");
     let ends = beside(|| {
         // Two children end while the server serves, the others while it waits for them.
         for client in &clients[..2] {

@@ -52,22 +52,21 @@ pub trait Handler<R> {
 
     /// The last step, after each `handle`, also after one that failed or panicked (which may have left the session
     /// half-way).
+    #[expect(unused_variables)]
     fn finish(&self, request: &mut R, session: Self::Session) -> io::Result<()> {
-        let _ = (request, session);
         Ok(())
     }
 
     /// Whether to serve this request at all. Asked by the server, before the way of working gets it: it has to be quick.
+    #[expect(unused_variables)]
     fn verify(&self, request: &R) -> bool {
-        let _ = request;
         true
     }
 
     /// Told what went wrong, by whoever was at work then: in the threaded way the request's thread, in the
     /// forking way its child, and the server itself for its own troubles.
-    fn error(&self, problem: &Problem) {
-        let _ = problem;
-    }
+    #[expect(unused_variables)]
+    fn error(&self, problem: &Problem) {}
 
     /// Called by [`serve_forever`](super::Server::serve_forever) after each pass: each time something has happened, and as often as
     /// [`service_every`](super::Builder::service_every) says.
@@ -134,7 +133,7 @@ impl<H, V, E, S> Hooked<H, V, E, S> {
 }
 
 /// A hook of [`Hooked`].
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Call<F>(F);
 
 mod hook {
@@ -225,11 +224,5 @@ where
 impl<H, V, E, S> fmt::Debug for Hooked<H, V, E, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooked").finish_non_exhaustive()
-    }
-}
-
-impl<F> fmt::Debug for Call<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").finish_non_exhaustive()
     }
 }

@@ -118,7 +118,8 @@ impl sealed::Way for Processes {
         slots.extend(ended.map(|ended| PollFd::new(ended.as_fd(), Events::IN)));
     }
 
-    fn reap(&mut self, tell: &mut dyn FnMut(Ended)) {
+    fn reap(&mut self, tell: &mut dyn FnMut(Ended)) -> bool {
+        let before = self.children.len();
         self.children.retain(|child| match child.ended() {
             None => true,
             Some(how) => {
@@ -128,6 +129,7 @@ impl sealed::Way for Processes {
                 false
             }
         });
+        self.children.len() != before
     }
 
     fn cut(&mut self) {

@@ -71,8 +71,7 @@ where
     /// [`serve_forever`](Server::serve_forever).
     pub fn handle_request(&mut self) -> io::Result<bool> {
         self.way.check()?;
-        let deadline = self.settings.timeout.map(|timeout| Instant::now().checked_add(timeout));
-        let until = deadline.flatten().map_or(Timeout::Never, Timeout::At);
+        let until = self.settings.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             match self.pass(until)? {
                 Pass::Served => return Ok(true),
@@ -108,9 +107,9 @@ where
     fn serve(&mut self) -> io::Result<()> {
         self.way.check()?;
         loop {
-            let every =
+            let until =
                 self.settings.service_every.and_then(|every| Instant::now().checked_add(every));
-            let pass = self.pass(every.map_or(Timeout::Never, Timeout::At))?;
+            let pass = self.pass(until)?;
             work::service::<T::Request, H>(&self.handler);
             if pass == Pass::Told {
                 return Ok(());
@@ -119,7 +118,7 @@ where
     }
 
     /// Waits until something happens, and does what is to do then.
-    fn pass(&mut self, until: Timeout) -> io::Result<Pass> {
+    fn pass(&mut self, until: Option<Instant>) -> io::Result<Pass> {
         self.reap();
         self.reserve.restore();
         let open = self.way.has_room() && self.pause.is_over();
@@ -135,26 +134,17 @@ where
         let listens = open && self.waiting.is_none();
         slots.push(if listens { PollFd::of(&self.endpoint, Events::IN) } else { PollFd::DISABLED });
         self.way.watch(&mut slots);
-        let (wait_until, short) = match (until, self.look_again()) {
-            (Timeout::At(until), Some(own)) if own < until => (own.into(), true),
-            (Timeout::Never, Some(own)) => (own.into(), true),
-            (until, _) => (until, false),
-        };
-        let ready = wait(&mut slots, 2, wait_until)?;
+        wait(&mut slots, 2, earlier(until, self.look_again()))?;
         let is_ready = |slot: usize| slots.get(slot).is_some_and(|slot| !slot.revents().is_empty());
-        let (told, arrived) = (is_ready(0), is_ready(1));
-        // Work that ended gives back what was short.
-        let freed = ready > usize::from(told) + usize::from(arrived);
-        if freed {
-            self.pause.until = None;
-        }
-        if told {
+        if is_ready(0) {
             return Ok(Pass::Told);
         }
-        if arrived {
+        if is_ready(1) {
             return self.take();
         }
-        Ok(if ready == 0 && !short { Pass::TimedOut } else { Pass::Other })
+        // By the clock: the wait may have been for less.
+        let over = until.is_some_and(|until| until <= Instant::now());
+        Ok(if over { Pass::TimedOut } else { Pass::Other })
     }
 
     /// Takes the next request from the socket and starts it.
@@ -256,11 +246,15 @@ impl<T: Transport, H, W: Way> Server<T, H, W> {
     /// Takes in the work that has ended, and tells what ended badly.
     fn reap(&mut self) {
         let (handler, report) = (&*self.handler, self.report);
-        self.way.reap(&mut |ended| {
+        let some = self.way.reap(&mut |ended| {
             if let Err(error) = ended {
                 report(handler, &Problem::error_at(Step::Child, None, error));
             }
         });
+        if some {
+            // It gives back what was short.
+            self.pause.until = None;
+        }
     }
 
     /// Waits for the work in hand, and cuts it off when its time is over. What was not even started is told.
@@ -273,12 +267,12 @@ impl<T: Transport, H, W: Way> Server<T, H, W> {
         }
         self.wait_for_all(until, Server::reap);
         let left = self.way.in_hand();
-        if left > 0 {
-            self.way.cut();
-            // Those were ended by the server itself: how is no news.
-            let quietly = |server: &mut Self| server.way.reap(&mut |_| ());
-            self.wait_for_all(Instant::now().checked_add(NOTICE), quietly);
-        }
+        self.way.cut();
+        // Those were ended by the server itself: how is no news.
+        let quietly = |server: &mut Self| {
+            server.way.reap(&mut |_| ());
+        };
+        self.wait_for_all(Instant::now().checked_add(NOTICE), quietly);
         let still = self.way.in_hand();
         self.way.abandon();
         if left > 0 {
@@ -308,36 +302,29 @@ impl<T: Transport, H, W: Way> Server<T, H, W> {
     }
 
     /// Waits until some work ends, or a pause does.
-    fn wait_for_work(&mut self, until: Option<Instant>) {
+    fn wait_for_work(&self, until: Option<Instant>) {
         let mut slots = Vec::new();
         self.way.watch(&mut slots);
-        let until = [until, self.look_again()].into_iter().flatten().min();
-        if wait(&mut slots, 0, until.map_or(Timeout::Never, Timeout::At)).is_ok_and(|n| n > 0) {
-            self.pause.until = None;
-        }
+        // Whatever it says, the caller looks for himself.
+        let _ = wait(&mut slots, 0, earlier(until, self.look_again()));
     }
 
     /// When to look again although nothing is ready.
     fn look_again(&self) -> Option<Instant> {
         let now = Instant::now();
         let blind = if self.way.blind() { now.checked_add(BLIND) } else { None };
-        [self.pause.until.filter(|until| *until > now), blind].into_iter().flatten().min()
+        earlier(self.pause.until.filter(|until| *until > now), blind)
     }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// poll(2). Where there are more slots than the limit on descriptors allows now, it refuses: then the first ones, which may not be
 /// missed, for a moment.
-fn wait(slots: &mut [PollFd<'_>], first: usize, until: Timeout) -> io::Result<usize> {
-    match poll(slots, until) {
-        Err(error) if slots.len() > first => {
-            let moment = Instant::now() + BLIND;
-            let until = match until {
-                Timeout::At(until) if until < moment => until,
-                _ => moment,
-            };
-            let Some(slots) = slots.get_mut(..first) else { return Err(error) };
-            poll(slots, until)
-        }
-        result => result,
-    }
+fn wait(slots: &mut [PollFd<'_>], first: usize, until: Option<Instant>) -> io::Result<()> {
+    poll(slots, until.map_or(Timeout::Never, Timeout::At))
+        .or_else(|error| slots.get_mut(..first).map_or(Err(error), |slots| poll(slots, BLIND)))
+        .map(drop)
 }

@@ -15,7 +15,9 @@ use crate::sys::socket as sys;
 
 /// How long the end of a connection waits for a client that still talks, and how much of that it takes in.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
-const DRAIN_BYTES: usize = 1 << 20;
+/// More than the buffers of both ends can hold: a client that sends all it has before it reads is no endless one. (tcp_rmem and
+/// tcp_wmem allow 32 and 4 MiB at most, where the system was not told otherwise.)
+const DRAIN_BYTES: usize = 64 << 20;
 
 /// A connection to a client: a buffered reader and an unbuffered writer, the notes' `rfile` and `wfile` in one.
 ///
@@ -29,7 +31,7 @@ const DRAIN_BYTES: usize = 1 << 20;
 /// # How it ends
 ///
 /// When the handler is done, the server sends the end of the stream. A client that is still sending is listened to for up
-/// to a second, and not longer than a MiB: a close with unread input would be a reset, and a reset can
+/// to a second, and not longer than 64 MiB: a close with unread input would be a reset, and a reset can
 /// destroy the answer on its way.
 pub struct Stream {
     reader: Reader,
@@ -114,20 +116,16 @@ impl Stream {
             return;
         }
         let mut buffer = [0; 8192];
-        let talks = |buffer: &mut [u8]| sys::recv_now(self.socket().as_fd(), buffer);
-        // Only a client that talks over our answer is waited for: each other one would cost its whole round trip.
-        let mut taken = match talks(&mut buffer) {
-            Ok(n) if n > 0 => n,
-            _ => return,
-        };
         let until = Instant::now() + DRAIN_TIME;
-        while taken < DRAIN_BYTES {
+        let mut taken = 0;
+        while taken < DRAIN_BYTES && Instant::now() < until {
+            // Only a client that talks over our answer is waited for: each other one would cost its whole round trip.
+            match sys::recv_now(self.socket().as_fd(), &mut buffer) {
+                Ok(n @ 1..) => taken += n,
+                _ => return,
+            }
             if !matches!(poll(&mut [PollFd::of(self.socket(), Events::IN)], until), Ok(1..)) {
                 return;
-            }
-            match talks(&mut buffer) {
-                Ok(n) if n > 0 => taken += n,
-                _ => return,
             }
         }
     }
@@ -143,7 +141,6 @@ impl Connection {
         loop {
             match call(self.socket.as_fd()) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => return result,
             }
             match self.ending.wait(self.socket.as_fd(), events, self.timeout)? {

@@ -85,19 +85,21 @@ impl sealed::Way for Threads {
         slots.push(PollFd::new(self.done.waker.as_fd(), Events::IN));
     }
 
-    fn reap(&mut self, _: &mut dyn FnMut(Ended)) {
+    fn reap(&mut self, _: &mut dyn FnMut(Ended)) -> bool {
         if self.running.is_empty() {
-            return;
+            return false;
         }
         // The news first, and then what it is about: the other way round one could be missed.
         let _ = self.done.waker.read();
         let ended = std::mem::take(&mut *self.done.ended());
+        let some = !ended.is_empty();
         for number in ended {
             if let Some(thread) = self.running.remove(&number).and_then(|it| it.thread) {
                 // It is at its very end, and what panicked in it was contained and told.
                 let _ = thread.join();
             }
         }
+        some
     }
 
     fn cut(&mut self) {

@@ -96,8 +96,8 @@ transports! {
 /// The server's socket, and what it needs to make requests of what arrives there.
 #[derive(Debug)]
 pub struct Endpoint {
-    // First, so that the file is gone before the socket is: a name that is there is answered.
-    file: Option<SocketFile>,
+    // Held for its drop, and first, so that the file is gone before the socket is: a name that is there is answered.
+    _file: Option<SocketFile>,
     socket: Arc<Socket>,
     ending: Arc<Ending>,
     settings: Settings,
@@ -127,7 +127,7 @@ impl Endpoint {
         }
         let buffer = vec![0; if stream { 0 } else { settings.largest_packet.max(1) }];
         let (socket, ending) = (Arc::new(socket), Arc::clone(ending));
-        Ok(Endpoint { file, socket, ending, settings, buffer })
+        Ok(Endpoint { _file: file, socket, ending, settings, buffer })
     }
 
     pub(super) fn socket(&self) -> &Socket {
@@ -158,12 +158,6 @@ impl Endpoint {
 impl AsFd for Endpoint {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        drop(self.file.take());
     }
 }
 

@@ -11,7 +11,7 @@ use super::work;
 pub(super) use self::sealed::{Ended, Refused};
 
 /// Work in turn: the next request is taken when the one before is done.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct InTurn(());
 
 /// How a server works: [`InTurn`], [`Threads`](super::Threads) or [`Processes`](super::Processes).
@@ -56,16 +56,14 @@ pub(super) mod sealed {
             0
         }
         /// The descriptors that become ready when work ends.
-        fn watch<'a>(&'a self, slots: &mut Vec<PollFd<'a>>) {
-            let _ = slots;
-        }
+        fn watch<'a>(&'a self, _: &mut Vec<PollFd<'a>>) {}
         /// Whether some work can end without a descriptor telling so.
         fn blind(&self) -> bool {
             false
         }
-        /// Takes in what has ended, without waiting, and tells what ended badly.
-        fn reap(&mut self, tell: &mut dyn FnMut(Ended)) {
-            let _ = tell;
+        /// Takes in what has ended, without waiting, and tells what ended badly. Whether there was any.
+        fn reap(&mut self, _: &mut dyn FnMut(Ended)) -> bool {
+            false
         }
         /// Ends the work in hand by force, as far as that can be done.
         fn cut(&mut self) {}

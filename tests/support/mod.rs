@@ -17,6 +17,10 @@ use std::env;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 /// What a program of another machine is run by (`cargo xtask cross` sets it), as a path.
 const RUNNER: &str = "READYSOCK_RUNNER";
@@ -35,6 +39,13 @@ pub fn forks() -> bool {
         skipped("servers with processes: the emulator has a thread of its own in each process");
     }
     forks
+}
+
+/// What this thread has used so far. By a call that has one number on every kernel: that of the clocks has a second one, with 64 bits.
+pub fn cpu_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+    let used = [usage.user_time(), usage.system_time()].map(|time| time.num_microseconds());
+    Duration::from_micros(used.iter().sum::<i64>().unsigned_abs())
 }
 
 /// As many cases of a property as asked for, or fewer where PROPTEST_CASES says that each is dear: it is

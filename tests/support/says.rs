@@ -1,4 +1,4 @@
-//! A handler that writes down what it is told.
+//! Handlers that write down what they are told.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -70,6 +70,45 @@ impl Handler<Datagram> for Says {
     fn error(&self, problem: &Problem) {
         self.say(problem);
     }
+}
+
+/// Reads a byte and thanks; writes `s` into the pipe for each pass, and `p` for each problem.
+pub struct Logs(pub OwnedFd);
+
+impl Logs {
+    fn log(&self, byte: &[u8; 1]) {
+        assert_eq!(nix::unistd::write(&self.0, byte), Ok(1));
+    }
+}
+
+impl Handler<Stream> for Logs {
+    type Session = ();
+
+    fn set_up(&self, _: &mut Stream) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn handle(&self, stream: &mut Stream, (): &mut ()) -> io::Result<()> {
+        stream.read_exact(&mut [0])?;
+        stream.write_all(b"thanks")
+    }
+
+    fn error(&self, _: &Problem) {
+        self.log(b"p");
+    }
+
+    fn service(&self) {
+        self.log(b"s");
+    }
+}
+
+/// How many passes there were before the next problem.
+pub fn passes(log: &OwnedFd) -> usize {
+    let (mut passes, mut byte) = (0, [0]);
+    while nix::unistd::read(log, &mut byte) == Ok(1) && byte == *b"s" {
+        passes += 1;
+    }
+    passes
 }
 
 /// What was told; the server, which holds the other end, is gone.
