@@ -39,6 +39,7 @@ suite! {
         timestamps_do_not_spin;
     marks:
         the_marks_pause_and_resume_who_writes,
+        a_queue_that_waits_does_not_spin,
         between_the_marks_nobody_is_told,
         a_producer_that_heeds_the_marks_stays_within_them,
         marks_can_be_moved;
@@ -49,6 +50,7 @@ suite! {
         a_reactor_that_is_dropped_tells_every_connection,
         a_close_with_unread_input_loses_nothing,
         a_close_does_not_stop_reading,
+        a_peer_that_sends_all_it_has_before_it_reads_loses_nothing,
         what_arrives_before_the_last_is_sent_does_not_cut_it_short,
         a_peer_that_never_stops_ends_the_drain_by_bytes,
         a_peer_that_stays_silent_ends_the_drain_by_time,

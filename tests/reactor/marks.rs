@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::rc::Rc;
 use std::thread;
+use std::time::Duration;
 
 use readysock::reactor::{Backend, Transport};
 use readysock::sockopt::{self, SndBuf};
@@ -47,6 +48,23 @@ pub fn the_marks_pause_and_resume_who_writes(backend: Backend) {
         assert!(reader.join().unwrap().1.is_ok());
         assert_eq!((seen.borrow().count("pause_writing"), resumed.get()), (1, 1), "{marks:?}");
         assert_closed(&seen);
+    }
+}
+
+/// Below the marks or above: there is nothing to do until the peer reads.
+pub fn a_queue_that_waits_does_not_spin(backend: Backend) {
+    for high in [usize::MAX, 0] {
+        let mut it = Loop::new(backend);
+        let (peer, seen) = Peer::new();
+        let (key, _far) = it.connection(peer);
+        let mut transport = it.transport(key).unwrap();
+        transport.set_marks(0, high);
+        while transport.queued() == 0 {
+            transport.write(&pattern(1 << 20));
+        }
+        it.passes(3);
+        assert!(it.passes_within(Duration::from_millis(10)) <= 3, "it spins");
+        assert_eq!(seen.borrow().count("pause_writing"), usize::from(high == 0));
     }
 }
 
