@@ -2,7 +2,6 @@
 
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::protocol::Lost;
@@ -10,8 +9,7 @@ use super::selector::Watch;
 use super::{Protocol, Transport};
 use crate::poll::Events;
 use crate::socket::Socket;
-use crate::sockopt::{self, Linger, SoLinger, SoProtocol};
-use crate::sys::socket::drop_queued_error;
+use crate::sockopt::{self, Linger, SoLinger, SoProtocol, SoType};
 
 /// How long, and for how many bytes, a peer that goes on sending is heard after the close. A connection that is closed with input
 /// unread is reset, and the peer may lose what was sent last.
@@ -26,8 +24,9 @@ const LOW: usize = 16 << 10;
 
 pub(super) struct Connection {
     pub(super) socket: Socket,
-    /// By edges where a read that fills the buffer in part says that nothing is left. Of TCP that is true, but at urgent data; a Unix
-    /// socket's read stops where the sender's credentials change, one of a message socket after each message.
+    /// By edges where a read that fills the buffer in part says that nothing is left. Of TCP that is true, but at urgent data, and with
+    /// no protocol of messages on it; a Unix socket's read stops where the sender's credentials change, one of a message socket after
+    /// each message.
     pub(super) how: Watch,
     phase: Phase,
     /// The protocol was told that it is there: first, whatever has happened to it since.
@@ -114,7 +113,8 @@ pub(super) enum Came {
 impl Connection {
     /// The socket is non-blocking.
     pub(super) fn new(socket: Socket, protocol: Box<dyn Protocol>) -> Connection {
-        let is_tcp = sockopt::get(&socket, SoProtocol).is_ok_and(|it| it == crate::Protocol::TCP);
+        let is_tcp = sockopt::get(&socket, SoProtocol).is_ok_and(|it| it == crate::Protocol::TCP)
+            && sockopt::get(&socket, SoType).is_ok_and(|it| it == crate::Type::STREAM);
         Connection {
             socket,
             how: if is_tcp { Watch::Edges } else { Watch::Levels },
@@ -280,7 +280,7 @@ impl Connection {
         let Some(queue) = &mut self.queue else { return };
         match self.socket.send(queue.bytes.get(queue.sent..).unwrap_or_default()) {
             Ok(n) => queue.sent += n,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return self.take_what_waits(),
             Err(error) => return self.lose(Lost::by(error)),
         }
         if queue.len() > 0 {
@@ -341,15 +341,20 @@ impl Connection {
             // What comes while the queue is flushed has no limit: the peer may lose what is still to be sent.
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                // What made it ready and is told by no read would do so again and again: an error, or a message in the queue of errors,
-                // as of timestamps that the socket was told to make.
-                self.lose_by_pending_error();
-                while self.lost.is_none() && drop_queued_error(self.socket.as_fd()).is_ok() {}
-                return (Came::Nothing, true);
+                self.take_what_waits();
+                // At urgent data with more behind it a signal can be the reason, too.
+                return (Came::Nothing, !events.contains(Events::IN | Events::PRI));
             }
             Err(error) => self.lose(Lost::by(error)),
         }
         (Came::Nothing, false)
+    }
+
+    /// It was ready, and the call found nothing. What made it so, and is told by no call, would do so again and again: an error, or a
+    /// message in the queue of errors, as of timestamps that the socket was told to make.
+    fn take_what_waits(&mut self) {
+        self.lose_by_pending_error();
+        self.socket.drop_queued_errors();
     }
 
     fn lose_by_pending_error(&mut self) {

@@ -161,11 +161,14 @@ fn flags(events: Events, how: Watch) -> u32 {
     let bits = |events: Events| u32::from(u16::from_ne_bytes(events.bits().to_ne_bytes()));
     match how {
         Watch::Levels => bits(events),
-        Watch::Edges => bits(events | Events::PRI | Events::RDHUP) | EDGES,
+        Watch::Edges if events.contains(Events::IN) => bits(events | STOPS) | EDGES,
+        Watch::Edges => bits(events) | EDGES,
     }
 }
 
 const EDGES: u32 = EpollFlags::ET.bits();
+/// What makes a read stop with something behind it. It matters to who reads; to others it would come each time that they are set.
+const STOPS: Events = Events::PRI.union(Events::RDHUP);
 
 fn events(flags: u32) -> Events {
     // What is reported is below 2¹⁵: options are not.

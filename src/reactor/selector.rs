@@ -7,7 +7,7 @@
 //! 1. A source is watched for the events last [`set`](Selector::set), which are of `IN`, `OUT` and `PRI`, and each wait reports what it is
 //!    ready for: as long as it is, not once. For one that is set [by edges](Watch::Edges) once is enough: after it was set, also to the
 //!    same events again, and after something came. The reactor sets it again unless it knows that nothing is left. Where more can be left than
-//!    a short read shows, `PRI`, `RDHUP`, `ERR` or `HUP` is reported with it.
+//!    a short read shows, `PRI`, `RDHUP`, `ERR` or `HUP` is reported with `IN`. (`tests/reactor/edges.rs` is for this one.)
 //! 2. A source that is set to no events is not watched: whatever happens to it (a peer's hang-up or reset too) is neither reported nor
 //!    ends a wait. Watched again, it is reported as if it had been all along.
 //! 3. A report bears the key of the source. One is never reported under the key of a source that had its descriptor's number before.

@@ -15,7 +15,11 @@ use crate::slab::Key;
 /// Nothing here calls a protocol: what follows from a call is told when the present callback is over. After the connection has been
 /// closed or lost, calls do nothing.
 ///
-/// It is an [`AsFd`]: options are read and set with [`sockopt`](crate::sockopt), as in `sockopt::set(transport, NoDelay, true)`.
+/// It is an [`AsFd`]: options are read and set with [`sockopt`](crate::sockopt), as in `sockopt::set(transport, NoDelay, true)`. The
+/// reading is the reactor's, which wants three things left alone: urgent data comes in its place with
+/// [`OobInline`](crate::sockopt::OobInline), and is otherwise passed over (taken with MSG_OOB, it would hide what follows it); messages of
+/// the queue of errors, as of timestamps of what is sent, are thrown away; a protocol of messages on the stream
+/// ([`Ulp`](crate::sockopt::tcp::Ulp)), other than TLS, needs [`watch`](Reactor::watch).
 pub struct Transport<'a> {
     reactor: &'a mut Reactor,
     key: Key,

@@ -160,7 +160,10 @@ impl Reactor {
             self.buffer = buffer;
             match received {
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // What else made it ready would do so again and again: what it was told to put into its queue of errors.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return socket.drop_queued_errors();
+                }
                 Err(error) => match verdict(&error) {
                     // Nobody listened for an earlier answer, say. It comes once, and the socket goes on.
                     Verdict::GoOn => {}
@@ -196,7 +199,9 @@ impl Reactor {
             kind => *kind = Kind::Watch { watched: Some(watched), events: Events::empty() },
         }
         if removed {
-            let source = self.discard(key);
+            // Its as_fd and its drop may panic, and others of this pass are still to be told.
+            self.contain(None, |reactor| reactor.disarm(key));
+            let source = self.sources.remove(key);
             self.contain(None, |_| drop(source));
         }
         self.settle(key);

@@ -183,6 +183,17 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// Throws away messages of the queue of errors: timestamps, say. They make a socket ready, and no read takes them.
+    #[cold]
+    pub(crate) fn drop_queued_errors(&self) {
+        // To other sockets the flag means nothing, and it would be a read.
+        if self.local_addr().is_ok_and(|addr| addr.as_internet().is_some()) {
+            sys::drop_queued_errors(self.as_fd());
+        }
+    }
+}
+
 fn empty_buffer() -> io::Error {
     io::Error::new(
         ErrorKind::InvalidInput,

@@ -140,11 +140,18 @@ pub(crate) fn recv_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usiz
     cvt_size(unsafe { libc::recv(fd.as_raw_fd(), data, len, libc::MSG_DONTWAIT) })
 }
 
-/// Throws away the first message of the queue of errors, which is no error of a call: a timestamp, say. Does not wait.
-pub(crate) fn drop_queued_error(fd: BorrowedFd<'_>) -> io::Result<()> {
+/// Throws away some messages of the queue of errors, which are no errors of a call: timestamps, say. Does not wait.
+///
+/// For sockets of the Internet: to others the flag means nothing, and it would be a read of nothing, or of a message.
+#[cold]
+pub(crate) fn drop_queued_errors(fd: BorrowedFd<'_>) {
     let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
-    // SAFETY: the kernel writes nothing: there is room for no byte.
-    cvt_size(unsafe { libc::recv(fd.as_raw_fd(), ptr::null_mut(), 0, flags) }).map(drop)
+    for _ in 0..64 {
+        // SAFETY: the kernel writes nothing: there is room for no byte.
+        if unsafe { libc::recv(fd.as_raw_fd(), ptr::null_mut(), 0, flags) } < 0 {
+            return;
+        }
+    }
 }
 
 /// recvmsg(2) into all slices, or into the first 1024.

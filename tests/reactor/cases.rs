@@ -123,7 +123,8 @@ suite! {
         a_datagram_that_is_cut_says_so,
         a_late_refusal_ends_nothing,
         a_socket_that_is_removed_or_rests_brings_no_more,
-        a_flood_of_datagrams_keeps_nobody_waiting;
+        a_flood_of_datagrams_keeps_nobody_waiting,
+        timestamps_of_answers_do_not_spin;
     lines:
         the_same_lines_for_every_way_of_cutting_a_stream,
         every_cut_of_one_stream,

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::rc::Rc;
+use std::time::Duration;
 
 use readysock::reactor::{Backend, Packet};
 use readysock::{Addr, Events, UnixAddr};
@@ -164,4 +165,27 @@ pub fn a_flood_of_datagrams_keeps_nobody_waiting(backend: Backend) {
         most.set(most.get().max(got.get() - before));
     }
     assert_eq!((most.get(), ticks.get()), (64, 1));
+}
+
+/// They wait in the queue of errors, which no read empties.
+pub fn timestamps_of_answers_do_not_spin(backend: Backend) {
+    use readysock::sockopt::{self, TimestampFlags, Timestamping};
+    let mut it = Loop::new(backend);
+    let (got, stamps) = (count(), TimestampFlags::TX_SOFTWARE | TimestampFlags::SOFTWARE);
+    let calls = Rc::clone(&got);
+    let datagrams = it.datagrams(([127, 0, 0, 1], 0), move |_, _, packet: &Packet<'_>| {
+        // Where there are none it is a case like others.
+        let _ = sockopt::set(packet.socket, Timestamping, stamps);
+        packet.socket.send_to(b"answer", packet.sender).unwrap();
+        add(&calls);
+    });
+    let addr = it.local_addr(datagrams.unwrap()).unwrap().as_internet().unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for round in 1..=2 {
+        client.send_to(b"question", addr).unwrap();
+        it.until(|| got.get() == round);
+        assert_eq!(client.recv(&mut [0; 10]).unwrap(), 6);
+        it.passes(3);
+        assert!(it.passes_within(Duration::from_millis(10)) <= 3, "it spins");
+    }
 }

@@ -1,12 +1,15 @@
 //! The queue and its marks: who writes more than a peer reads is asked to pause, and told when to go on.
 
 use std::io::Read;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::socket::{MsgFlags, send};
 use readysock::reactor::{Backend, Transport};
-use readysock::sockopt::{self, SndBuf};
+use readysock::sockopt::{self, SndBuf, TimestampFlags, Timestamping};
 
 use crate::tools::{Loop, Peer, add, assert_closed, count, pattern, read_all};
 
@@ -51,20 +54,61 @@ pub fn the_marks_pause_and_resume_who_writes(backend: Backend) {
     }
 }
 
-/// Below the marks or above: there is nothing to do until the peer reads.
+/// Below the marks or above: there is nothing to do until the peer reads, whatever else it does, and whether we read.
 pub fn a_queue_that_waits_does_not_spin(backend: Backend) {
-    for high in [usize::MAX, 0] {
+    let nothing: fn(&TcpStream) = |_| ();
+    let ends: fn(&TcpStream) = |far| far.shutdown(Shutdown::Write).unwrap();
+    let urges: fn(&TcpStream) =
+        |far| assert_eq!(send(far.as_raw_fd(), b"!", MsgFlags::MSG_OOB), Ok(1));
+    for (high, timestamps, paused, does) in [
+        (usize::MAX, false, false, nothing),
+        (0, false, false, nothing),
+        (0, false, true, nothing),
+        (0, false, false, ends),
+        (0, false, true, ends),
+        (0, false, false, urges),
+        (0, false, true, urges),
+        (0, true, false, nothing),
+        (0, true, true, nothing),
+        (0, true, false, ends),
+    ] {
         let mut it = Loop::new(backend);
         let (peer, seen) = Peer::new();
-        let (key, _far) = it.connection(peer);
+        let (key, mut far) = it.connection(peer);
         let mut transport = it.transport(key).unwrap();
         transport.set_marks(0, high);
+        if paused {
+            transport.pause_reading();
+        }
+        if timestamps {
+            let flags = TimestampFlags::TX_SOFTWARE | TimestampFlags::SOFTWARE;
+            // Where there are none it is the case above.
+            let _ = sockopt::set(&transport, Timestamping, flags);
+        }
+        // What is sent at once has its timestamp at once.
+        transport.write(b"!");
+        let mut sent = 1;
         while transport.queued() == 0 {
             transport.write(&pattern(1 << 20));
+            sent += 1 << 20;
         }
-        it.passes(3);
+        does(&far);
+        it.passes(6);
         assert!(it.passes_within(Duration::from_millis(10)) <= 3, "it spins");
-        assert_eq!(seen.borrow().count("pause_writing"), usize::from(high == 0));
+        // Who heard of the end has closed, and writes no more in any case.
+        let told = high == 0 && it.transport(key).is_some();
+        assert_eq!(seen.borrow().count("pause_writing"), usize::from(told));
+        // And then it goes on.
+        let handle = it.handle();
+        let reader = thread::spawn(move || {
+            let mut all = vec![0; sent];
+            far.read_exact(&mut all).unwrap();
+            handle.stop();
+            (all, far)
+        });
+        it.run().unwrap();
+        let (all, _far) = reader.join().unwrap();
+        assert!(all[1..].chunks(1 << 20).all(|part| part == pattern(1 << 20)));
     }
 }
 
