@@ -40,6 +40,7 @@ suite! {
     marks:
         the_marks_pause_and_resume_who_writes,
         a_queue_that_waits_does_not_spin,
+        at_the_mark_is_not_above_it,
         between_the_marks_nobody_is_told,
         a_producer_that_heeds_the_marks_stays_within_them,
         marks_can_be_moved;

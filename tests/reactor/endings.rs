@@ -277,9 +277,9 @@ pub fn what_arrives_before_the_last_is_sent_does_not_cut_it_short(backend: Backe
     }
     let there = Socket::from(it.clone_of(key));
     it.transport(key).unwrap().close();
-    // Three mebibytes, which are thrown away: the queue waits meanwhile.
+    // More than a peer is heard for after the last; it is thrown away, and the queue waits meanwhile.
     far.set_nonblocking(true).unwrap();
-    let mut left = 3 << 20;
+    let mut left = 66 << 20;
     while left > 0 {
         match far.write(&[b'x'; 65536][..left.min(65536)]) {
             Ok(n) => left -= n,

@@ -112,6 +112,27 @@ pub fn a_queue_that_waits_does_not_spin(backend: Backend) {
     }
 }
 
+/// Above is not at.
+pub fn at_the_mark_is_not_above_it(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let (peer, seen) = Peer::new();
+    let (key, _far) = it.connection(peer);
+    let mut transport = it.transport(key).unwrap();
+    transport.set_marks(0, usize::MAX);
+    while transport.queued() == 0 {
+        transport.write(&pattern(1 << 20));
+    }
+    let high = transport.queued() + 1000;
+    transport.set_marks(0, high);
+    transport.write(&pattern(1000));
+    assert_eq!(transport.queued(), high);
+    it.passes(3);
+    assert_eq!(seen.borrow().count("pause_writing"), 0);
+    it.transport(key).unwrap().write(b"!");
+    it.passes(3);
+    assert_eq!(seen.borrow().count("pause_writing"), 1);
+}
+
 /// From the high mark down to the low one, a little at a time: nobody is told before that.
 pub fn between_the_marks_nobody_is_told(backend: Backend) {
     const LOW: usize = 20_000;
