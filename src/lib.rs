@@ -110,6 +110,7 @@ pub mod sockopt;
 mod accept;
 mod addr;
 mod contain;
+mod drain;
 mod fd_set;
 mod poll;
 mod poll_set;

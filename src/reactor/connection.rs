@@ -2,21 +2,14 @@
 
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
-use std::time::Duration;
 
 use super::protocol::Lost;
-use super::selector::Watch;
+use super::selector::Trigger;
 use super::{Protocol, Transport};
+use crate::drain;
 use crate::poll::Events;
 use crate::socket::Socket;
 use crate::sockopt::{self, Linger, SoLinger, SoProtocol, SoType};
-
-/// How long, and for how many bytes, a peer that goes on sending is heard after the close. A connection that is closed with input
-/// unread is reset, and the peer may lose what was sent last.
-pub(super) const DRAIN_TIME: Duration = Duration::from_secs(1);
-/// More than the buffers of both ends can hold: a peer that wrote all it had before it reads is no endless one. (tcp_rmem and tcp_wmem
-/// allow 32 and 4 MiB at most, where the system was not told otherwise.)
-const DRAIN_BYTES: usize = 64 << 20;
 
 /// The marks unless set: above the one, who writes is asked to pause; at the other, to go on.
 const HIGH: usize = 64 << 10;
@@ -27,7 +20,7 @@ pub(super) struct Connection {
     /// By edges where a read that fills the buffer in part says that nothing is left. Of TCP that is true, but at urgent data, and with
     /// no protocol of messages on it; a Unix socket's read stops where the sender's credentials change, one of a message socket after
     /// each message.
-    pub(super) how: Watch,
+    pub(super) trigger: Trigger,
     phase: Phase,
     /// The protocol was told that it is there: first, whatever has happened to it since.
     made: bool,
@@ -117,7 +110,7 @@ impl Connection {
             && sockopt::get(&socket, SoType).is_ok_and(|it| it == crate::Type::STREAM);
         Connection {
             socket,
-            how: if is_tcp { Watch::Edges } else { Watch::Levels },
+            trigger: if is_tcp { Trigger::Edge } else { Trigger::Level },
             phase: Phase::Open,
             made: false,
             writing: Writing::Open,
@@ -314,7 +307,7 @@ impl Connection {
         if self.wants_in() && events.intersects(Events::IN | Events::PRI | ended) {
             (came, all) = self.read(buffer, events);
         }
-        (came, all || self.how == Watch::Levels)
+        (came, all || self.trigger == Trigger::Level)
     }
 
     #[inline]
@@ -334,7 +327,7 @@ impl Connection {
             }
             Ok(n) if self.phase == Phase::Draining => {
                 self.drained = self.drained.saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
-                if self.drained as usize > DRAIN_BYTES {
+                if self.drained as usize > drain::BYTES {
                     self.lose(Lost::Closed);
                 }
             }

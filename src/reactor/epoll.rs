@@ -5,7 +5,7 @@ use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-use super::selector::{Batch, Selector, Sources, Watch};
+use super::selector::{Batch, Selector, Sources, Trigger};
 use super::source::Source;
 use crate::epoll::EpollFlags;
 use crate::poll::Events;
@@ -90,11 +90,11 @@ impl Epoll {
 }
 
 impl Selector for Epoll {
-    fn set(&mut self, key: Key, fd: BorrowedFd<'_>, events: Events, how: Watch) -> io::Result<()> {
+    fn set(&mut self, key: Key, fd: BorrowedFd<'_>, events: Events, by: Trigger) -> io::Result<()> {
         if self.watched.len() <= key.index() {
             self.watched.resize(key.index() + 1, None);
         }
-        let (number, flags) = (fd.as_raw_fd(), flags(events, how));
+        let (number, flags) = (fd.as_raw_fd(), flags(events, by));
         let new = (!events.is_empty()).then_some(Registered { key, flags, number });
         let old = mem::take(&mut self.watched[key.index()]);
         // Another descriptor now: the number it had may be somebody else's, and is left alone.
@@ -157,12 +157,12 @@ const _: () = assert!(
         && libc::POLLRDHUP as i32 == libc::EPOLLRDHUP
 );
 
-fn flags(events: Events, how: Watch) -> u32 {
+fn flags(events: Events, trigger: Trigger) -> u32 {
     let bits = |events: Events| u32::from(u16::from_ne_bytes(events.bits().to_ne_bytes()));
-    match how {
-        Watch::Levels => bits(events),
-        Watch::Edges if events.contains(Events::IN) => bits(events | STOPS) | EDGES,
-        Watch::Edges => bits(events) | EDGES,
+    match trigger {
+        Trigger::Level => bits(events),
+        Trigger::Edge if events.contains(Events::IN) => bits(events | STOPS) | EDGES,
+        Trigger::Edge => bits(events) | EDGES,
     }
 }
 

@@ -6,12 +6,13 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::connection::{Came, DRAIN_TIME, Due};
+use super::connection::{Came, Due};
 use super::protocol::{Lost, Protocol};
-use super::selector::{Selector, Watch};
+use super::selector::{Selector, Trigger};
 use super::source::{Kind, Source};
 use super::{Problem, Reactor, Transport};
 use crate::contain::contain;
+use crate::drain;
 use crate::poll::Events;
 use crate::slab::Key;
 use crate::timeout::Timeout;
@@ -216,7 +217,7 @@ impl Reactor {
         let (key, interest) = (self.sources.next_key(), source.interest());
         if let Some(fd) = source.fd() {
             if !interest.is_empty() {
-                set(&mut *self.selector, key, fd, interest, source.how())?;
+                set(&mut *self.selector, key, fd, interest, source.trigger())?;
                 source.armed = interest;
             }
         }
@@ -242,7 +243,7 @@ impl Reactor {
         if let Kind::Connection(connection) = &mut source.kind {
             connection.end_if_both_have();
             if connection.begins_to_drain() {
-                self.drains.push_back((Instant::now() + DRAIN_TIME, key));
+                self.drains.push_back((Instant::now() + drain::TIME, key));
             }
         }
         if !source.dirty && (source.again || source.interest() != source.armed) {
@@ -265,7 +266,7 @@ impl Reactor {
             let (interest, again) = (source.interest(), mem::take(&mut source.again));
             let changed = interest != source.armed || again;
             let Some(fd) = source.fd().filter(|_| changed) else { continue };
-            match set(&mut *self.selector, key, fd, interest, source.how()) {
+            match set(&mut *self.selector, key, fd, interest, source.trigger()) {
                 Ok(()) => source.armed = interest,
                 Err(error) => self.unwatchable(key, error),
             }
@@ -295,7 +296,7 @@ impl Reactor {
         if !mem::take(&mut source.armed).is_empty() {
             if let Some(fd) = source.fd() {
                 // To watch for nothing is never refused.
-                let _ = self.selector.set(key, fd, Events::empty(), Watch::Levels);
+                let _ = self.selector.set(key, fd, Events::empty(), Trigger::Level);
             }
         }
     }
@@ -350,11 +351,11 @@ fn set(
     key: Key,
     fd: BorrowedFd<'_>,
     events: Events,
-    how: Watch,
+    trigger: Trigger,
 ) -> io::Result<()> {
     if fd.as_raw_fd() < 0 && !events.is_empty() {
-        selector.set(key, fd, Events::empty(), how)?;
+        selector.set(key, fd, Events::empty(), trigger)?;
         return Err(io::Error::from_raw_os_error(libc::EBADF));
     }
-    selector.set(key, fd, events, how)
+    selector.set(key, fd, events, trigger)
 }

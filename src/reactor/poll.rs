@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use super::selector::{Batch, Selector, Sources, Watch, Watched};
+use super::selector::{Batch, Selector, Sources, Trigger, Watched};
 use crate::poll::{Events, PollFd, poll, ready};
 use crate::slab::Key;
 use crate::sys::poll::recycle;
@@ -17,7 +17,7 @@ pub(super) struct Poll {
 }
 
 impl Selector for Poll {
-    fn set(&mut self, key: Key, _: BorrowedFd<'_>, events: Events, _: Watch) -> io::Result<()> {
+    fn set(&mut self, key: Key, _: BorrowedFd<'_>, events: Events, _: Trigger) -> io::Result<()> {
         self.watched.set(key, events);
         Ok(())
     }

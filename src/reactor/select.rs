@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::selector::{Batch, Found, Selector, Sources, Watch, Watched};
+use super::selector::{Batch, Found, Selector, Sources, Trigger, Watched};
 use crate::fd_set::FdSet;
 use crate::poll::{Events, PollFd, poll};
 use crate::select::{Ready, select_into};
@@ -23,7 +23,7 @@ pub(super) struct Select {
 }
 
 impl Selector for Select {
-    fn set(&mut self, key: Key, _: BorrowedFd<'_>, events: Events, _: Watch) -> io::Result<()> {
+    fn set(&mut self, key: Key, _: BorrowedFd<'_>, events: Events, _: Trigger) -> io::Result<()> {
         self.watched.set(key, events);
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! written. Each number is a test in `tests/reactor/selector.rs`, which runs over all backends.
 //!
 //! 1. A source is watched for the events last [`set`](Selector::set), which are of `IN`, `OUT` and `PRI`, and each wait reports what it is
-//!    ready for: as long as it is, not once. For one that is set [by edges](Watch::Edges) once is enough: after it was set, also to the
+//!    ready for: as long as it is, not once. For one that is set [by edges](Trigger::Edge) once is enough: after it was set, also to the
 //!    same events again, and after something came. The reactor sets it again unless it knows that nothing is left. Where more can be left than
 //!    a short read shows, `PRI`, `RDHUP`, `ERR` or `HUP` is reported with `IN`. (`tests/reactor/edges.rs` is for this one.)
 //! 2. A source that is set to no events is not watched: whatever happens to it (a peer's hang-up or reset too) is neither reported nor
@@ -42,17 +42,18 @@ pub(super) type Batch = Vec<Found>;
 
 /// How often a source that is ready, and stays so, has to be reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Watch {
-    Levels,
+pub(super) enum Trigger {
+    /// As long as it is ready.
+    Level,
     /// Once, if that is cheaper.
-    Edges,
+    Edge,
 }
 
 pub(super) trait Selector: Debug {
     /// Watches `fd` for `events` under `key` from now on, and for nothing where there are none.
     ///
     /// Before a source's descriptor is closed, or another takes its place, it is set to no events.
-    fn set(&mut self, key: Key, fd: BorrowedFd<'_>, events: Events, how: Watch) -> io::Result<()>;
+    fn set(&mut self, key: Key, fd: BorrowedFd<'_>, events: Events, by: Trigger) -> io::Result<()>;
 
     /// Waits, and puts what is ready into `found`.
     fn wait(&mut self, sources: &Sources, timeout: Timeout, found: &mut Batch) -> io::Result<()>;

@@ -7,7 +7,7 @@ use super::connect::Connecting;
 use super::connection::Connection;
 use super::handle::Shared;
 use super::listen::Listening;
-use super::selector::Watch;
+use super::selector::Trigger;
 use super::watch::Watched;
 use crate::poll::Events;
 
@@ -56,12 +56,12 @@ impl Source {
         }
     }
 
-    /// How it is to be watched.
+    /// How often it has to be reported.
     #[inline]
-    pub(super) fn how(&self) -> Watch {
+    pub(super) fn trigger(&self) -> Trigger {
         match &self.kind {
-            Kind::Connection(connection) => connection.how,
-            _ => Watch::Levels,
+            Kind::Connection(connection) => connection.trigger,
+            _ => Trigger::Level,
         }
     }
 

@@ -9,15 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::shutdown::{Ending, ShutdownHandle, Waited};
 use crate::addr::Addr;
+use crate::drain;
 use crate::poll::{Events, PollFd, poll};
 use crate::socket::Socket;
 use crate::sys::socket as sys;
-
-/// How long the end of a connection waits for a client that still talks, and how much of that it takes in.
-const DRAIN_TIME: Duration = Duration::from_secs(1);
-/// More than the buffers of both ends can hold: a client that sends all it has before it reads is no endless one. (tcp_rmem and
-/// tcp_wmem allow 32 and 4 MiB at most, where the system was not told otherwise.)
-const DRAIN_BYTES: usize = 64 << 20;
 
 /// A connection to a client: a buffered reader and an unbuffered writer, the notes' `rfile` and `wfile` in one.
 ///
@@ -116,9 +111,9 @@ impl Stream {
             return;
         }
         let mut buffer = [0; 8192];
-        let until = Instant::now() + DRAIN_TIME;
+        let until = Instant::now() + drain::TIME;
         let mut taken = 0;
-        while taken < DRAIN_BYTES && Instant::now() < until {
+        while taken < drain::BYTES && Instant::now() < until {
             // Only a client that talks over our answer is waited for: each other one would cost its whole round trip.
             match sys::recv_now(self.socket().as_fd(), &mut buffer) {
                 Ok(n @ 1..) => taken += n,

@@ -181,9 +181,7 @@ impl Socket {
             self.restart(RECEIVE, || sys::recv_from(self.as_fd(), buffer))?;
         Ok((len, truncated, self.addr(addr)))
     }
-}
 
-impl Socket {
     /// Throws away messages of the queue of errors: timestamps, say. They make a socket ready, and no read takes them.
     #[cold]
     pub(crate) fn drop_queued_errors(&self) {

@@ -130,7 +130,13 @@ const GROUPS: [Group; 10] = [
     },
     Group {
         name: "server",
-        files: &["src/accept.rs", "src/contain.rs", "src/server/*.rs", "src/sys/process.rs"],
+        files: &[
+            "src/accept.rs",
+            "src/contain.rs",
+            "src/drain.rs",
+            "src/server/*.rs",
+            "src/sys/process.rs",
+        ],
         tests: &[
             "--lib",
             "--test=server",
