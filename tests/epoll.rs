@@ -197,7 +197,10 @@ fn what_cannot_be_watched_comes_back_with_the_reason() {
     assert_eq!(error.raw_os_error(), Some(libc::EPERM));
     assert!(source.metadata().unwrap().is_file());
     assert_eq!((epoll.len(), epoll.wait(NOW).unwrap()), (0, 0));
-    let error: io::Error = epoll.insert(file(), EpollFlags::IN).expect_err("a regular file").into();
+    let refused = epoll.insert(file(), EpollFlags::IN).expect_err("a regular file");
+    let printed = format!("{refused:?}");
+    assert!(printed.starts_with("Refused") && printed.contains("code: 1"), "{printed}");
+    let error: io::Error = refused.into();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     // One descriptor twice.
     let (_near, far) = pair();
@@ -317,9 +320,10 @@ fn an_instance_is_readable_when_it_has_an_event() {
 #[test]
 fn what_it_prints_and_keeps() {
     let mut epoll = Epoll::new().unwrap();
-    assert_eq!(format!("{epoll:?}"), "{}");
+    assert_eq!((format!("{epoll:?}"), epoll.is_empty()), ("{}".to_owned(), true));
     let (near, far) = pair();
     let key = epoll.insert(far, EpollFlags::IN).unwrap();
+    assert!(!epoll.is_empty());
     assert!(format!("{epoll:?}").starts_with("{Key"), "{epoll:?}");
     assert_eq!(epoll.iter().map(|(key, _)| key).collect::<Vec<_>>(), [key]);
     write(&near);

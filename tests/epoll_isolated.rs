@@ -31,6 +31,7 @@ fn main() {
         ("a_source_that_was_closed_behind_its_back", closed_behind),
         ("a_number_that_was_closed_and_opened_again", opened_again),
         ("out_of_descriptors_for_a_new_instance", no_descriptor_for_a_new_instance),
+        ("standard_output_is_a_descriptor_as_others", standard_output),
     ];
     isolated::main(CASES)
 }
@@ -242,6 +243,16 @@ impl AsFd for Leaked {
         // SAFETY: as unsound as what the case is about; only the kernel looks at it.
         unsafe { BorrowedFd::borrow_raw(self.0) }
     }
+}
+
+/// No number that a descriptor can have stands for "not registered". (Here it is a pipe.)
+fn standard_output() {
+    let mut epoll = Epoll::new().unwrap();
+    let key = epoll.insert(io::stdout(), EpollFlags::OUT).unwrap();
+    assert_eq!(epoll.get(key).unwrap().as_raw_fd(), 1);
+    assert!(epoll.set_flags(key, EpollFlags::OUT).unwrap());
+    let out = epoll.remove(key).unwrap();
+    assert!(epoll.insert(out, EpollFlags::OUT).is_ok(), "it was taken out");
 }
 
 fn closed_behind() {

@@ -31,8 +31,11 @@ pub(super) struct Epoll {
 struct Registered {
     key: Key,
     flags: u32,
+    /// Under which it is registered; -1 where it could not be: this number may be another source's.
     number: RawFd,
 }
+
+const UNREGISTERED: RawFd = -1;
 
 impl Epoll {
     pub(super) fn new() -> io::Result<Epoll> {
@@ -40,24 +43,26 @@ impl Epoll {
         Ok(Epoll { instance, watched: Vec::new(), broken: Vec::new(), stale: false, events })
     }
 
-    /// Changes the registration, if there is one under this number, or makes one.
+    /// Changes the registration, if there is one under this number, or makes one. The number under which it is.
     fn register(
         &mut self,
         key: Key,
         fd: BorrowedFd<'_>,
         flags: u32,
         known: bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<RawFd> {
         let call = if known { Instance::modify } else { Instance::add };
         match call(&self.instance, fd, flags, key.to_bits()) {
-            Err(error) if error.raw_os_error() == Some(libc::EBADF) => self.broken.push(key),
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
+                self.broken.push(key);
+                Ok(UNREGISTERED)
+            }
             // It was closed meanwhile, and the number is that of another file.
             Err(error) if known && error.raw_os_error() == Some(libc::ENOENT) => {
-                return self.register(key, fd, flags, false);
+                self.register(key, fd, flags, false)
             }
-            result => result?,
+            result => result.map(|()| fd.as_raw_fd()),
         }
-        Ok(())
     }
 
     /// A new instance, with what is watched and nothing else.
@@ -71,11 +76,11 @@ impl Epoll {
         all.sort_by_cached_key(changed);
         for Registered { key, flags, .. } in all {
             let Some(fd) = fd(key) else { continue };
-            let number = fd.as_raw_fd();
             // One that cannot be watched any more is told so, alone.
-            if self.register(key, fd, flags, false).is_err() {
+            let number = self.register(key, fd, flags, false).unwrap_or_else(|_| {
                 self.broken.push(key);
-            }
+                UNREGISTERED
+            });
             self.watched[key.index()] = Some(Registered { key, flags, number });
         }
         self.stale = false;
@@ -94,19 +99,19 @@ impl Selector for Epoll {
         if self.watched.len() <= key.index() {
             self.watched.resize(key.index() + 1, None);
         }
-        let (number, flags) = (fd.as_raw_fd(), flags(events, by));
-        let new = (!events.is_empty()).then_some(Registered { key, flags, number });
         let old = mem::take(&mut self.watched[key.index()]);
+        let old = old.map_or(UNREGISTERED, |old| old.number);
         // Another descriptor now: the number it had may be somebody else's, and is left alone.
-        let known = old.is_some_and(|old| old.number == number);
-        self.stale |= old.is_some() && !known;
-        if new.is_some() {
-            self.register(key, fd, flags, known)?;
+        let known = old == fd.as_raw_fd();
+        self.stale |= old != UNREGISTERED && !known;
+        if !events.is_empty() {
+            let flags = flags(events, by);
+            let number = self.register(key, fd, flags, known)?;
+            self.watched[key.index()] = Some(Registered { key, flags, number });
         } else if known {
             // The kernel forgets by itself what is closed for good, and then knows no such registration.
             let _ = self.instance.delete(fd);
         }
-        self.watched[key.index()] = new;
         Ok(())
     }
 

@@ -13,6 +13,7 @@ suite! {
         contract_9_any_number_of_descriptors_and_any_number_of_one,
         a_negative_descriptor_is_refused,
         sources_whose_descriptor_changes_do_no_harm,
+        a_number_that_two_say_is_whose_it_always_was,
         a_source_that_alternates_does_not_end_the_loop,
         two_sources_with_one_descriptor;
     streams:
@@ -57,6 +58,7 @@ suite! {
         a_peer_that_stays_silent_ends_the_drain_by_time,
         a_close_on_both_sides,
         the_first_reason_counts,
+        a_reset_whose_error_was_taken_elsewhere,
         a_close_can_be_cut_short,
         when_it_is_lost_it_is_gone,
         nothing_is_left_behind;

@@ -394,6 +394,21 @@ pub fn the_first_reason_counts(backend: Backend) {
 }
 
 /// A connection in the middle of its close can still be aborted.
+/// Who holds a duplicate took the error: what is left is a socket that is not connected, and to close it is no error.
+pub fn a_reset_whose_error_was_taken_elsewhere(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let (peer, seen) = Peer::new();
+    let (key, far) = it.connection(peer);
+    let duplicate = Socket::from(it.clone_of(key));
+    crate::tools::reset(far);
+    crate::support::sockets::wait(&duplicate, Events::IN);
+    let error = duplicate.take_error().unwrap().expect("reset");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    it.transport(key).unwrap().close();
+    it.until(|| seen.borrow().lost.is_some());
+    assert_closed(&seen);
+}
+
 pub fn a_close_can_be_cut_short(backend: Backend) {
     let mut it = Loop::new(backend);
     let (peer, seen) = Peer::new();

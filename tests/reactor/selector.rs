@@ -416,28 +416,61 @@ pub fn sources_whose_descriptor_changes_do_no_harm(backend: Backend) {
     let (quiet, _other) = UnixStream::pair().unwrap();
     let numbers =
         [NOT_OPEN, far.as_fd().as_raw_fd(), file.as_raw_fd(), quiet.as_raw_fd(), -100, OPEN];
-    for first in numbers {
-        for second in numbers {
-            let mut it = Loop::new(backend);
-            let (_, told) = watch(&mut it, Rc::clone(&far), Events::IN);
-            let number = Rc::new(Cell::new(OPEN));
-            let (key, _) = watch(&mut it, Shifty(Rc::clone(&number), pipe().0), Events::IN);
+    for (first, second, liar_first) in numbers
+        .iter()
+        .flat_map(|first| numbers.iter().map(move |second| (*first, *second)))
+        .flat_map(|(first, second)| [false, true].map(|liar_first| (first, second, liar_first)))
+    {
+        let mut it = Loop::new(backend);
+        let number = Rc::new(Cell::new(OPEN));
+        let liar = |it: &mut Loop| watch(it, Shifty(Rc::clone(&number), pipe().0), Events::IN).0;
+        let before = liar_first.then(|| liar(&mut it));
+        let (_, told) = watch(&mut it, Rc::clone(&far), Events::IN);
+        let key = before.unwrap_or_else(|| liar(&mut it));
+        it.passes(1);
+        for (events, number_now) in
+            [(Events::IN, first), (Events::PRI, second), (Events::IN, first)]
+        {
+            number.set(number_now);
             it.passes(1);
-            for (events, number_now) in
-                [(Events::IN, first), (Events::PRI, second), (Events::IN, first)]
-            {
-                number.set(number_now);
-                it.passes(1);
-                it.set_events(key, events);
-                it.passes(2);
-            }
-            it.remove(key);
-            it.passes(1);
-            told.take();
+            it.set_events(key, events);
             it.passes(2);
-            assert_eq!(told.take(), [Events::IN; 2], "{first}, then {second}");
-            it.problems();
         }
+        it.remove(key);
+        it.passes(1);
+        told.take();
+        it.passes(2);
+        assert_eq!(told.take(), [Events::IN; 2], "{first}, then {second}, {liar_first}");
+        it.problems();
+    }
+}
+
+/// Where a backend makes all registrations anew: one that says another one's number does not have its place.
+pub fn a_number_that_two_say_is_whose_it_always_was(backend: Backend) {
+    for liar_first in [true, false] {
+        let mut it = Loop::new(backend);
+        let shifty = |number: &Rc<Cell<RawFd>>| Shifty(Rc::clone(number), pipe().0);
+        let (liar, gone) = (Rc::new(Cell::new(OPEN)), Rc::new(Cell::new(OPEN)));
+        if liar_first {
+            watch(&mut it, shifty(&liar), Events::IN);
+        }
+        let far = pair_with_data();
+        let number = far.as_raw_fd();
+        let (_, told) = watch(&mut it, far, Events::IN);
+        if !liar_first {
+            watch(&mut it, shifty(&liar), Events::IN);
+        }
+        let (changes, _) = watch(&mut it, shifty(&gone), Events::IN);
+        it.passes(1);
+        liar.set(number);
+        // It cannot be taken out of an instance under the number that it had.
+        gone.set(NOT_OPEN);
+        assert!(it.remove(changes));
+        it.passes(1);
+        told.take();
+        it.passes(2);
+        assert_eq!(told.take(), [Events::IN; 2], "{backend:?}, {liar_first}");
+        it.problems();
     }
 }
 
