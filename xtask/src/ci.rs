@@ -68,7 +68,6 @@ fn all(root: &Path, short: bool) -> Result<Vec<Step>, Box<dyn Error>> {
     steps.push(fuzz_clippy(root));
     if !short {
         steps.push(steps::side_by_side(
-            root,
             "other machines beside sanitizers",
             &[&["cross"], &["sanitize"]],
         ));

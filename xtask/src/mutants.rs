@@ -245,8 +245,8 @@ impl Work<'_> {
         fs::create_dir_all(&self.output)?;
         let mut command = self.command();
         command.arg("--output").arg(&self.output);
-        // The time limit is for mutants that loop: the tests take seconds. Four at a time, for tests wait much.
-        command.args(["--timeout=45", "--jobs=4"]);
+        // The time limit is for mutants that loop where no case is stopped by itself. Four at a time, for tests wait much.
+        command.args(["--timeout=60", "--jobs=4"]);
         if again {
             command.arg("--iterate");
         }

@@ -1,10 +1,11 @@
 //! Steps with a name: run in turn, announced, timed, stopped at the first that fails.
 
 use std::error::Error;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{env, fs};
+use std::{env, fs, thread};
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
@@ -68,35 +69,42 @@ pub(crate) fn shown(command: &Command) -> String {
 }
 
 /// Chores of this program at the same time, for their tests wait more than they work.
-pub(crate) fn side_by_side(
-    root: &Path,
-    name: &str,
-    chores: &'static [&'static [&'static str]],
-) -> Step {
-    let root = root.to_owned();
-    Step::new(name, move || at_once(&env::current_exe()?, &folder(&root, "ci")?, chores))
+pub(crate) fn side_by_side(name: &str, chores: &'static [&'static [&'static str]]) -> Step {
+    Step::new(name, move || at_once(&env::current_exe()?, chores))
 }
 
-/// A program several times; what each says is printed when it has ended.
-fn at_once(program: &Path, logs: &Path, chores: &[&[&str]]) -> Outcome {
-    let mut started = Vec::new();
-    for (number, chore) in chores.iter().enumerate() {
-        let log = logs.join(format!("{number}.log"));
-        let file = fs::File::create(&log)?;
+/// A program several times; each line that one says is printed at once, behind the chore's name.
+fn at_once(program: &Path, chores: &[&[&str]]) -> Outcome {
+    let (mut started, mut readers) = (Vec::new(), Vec::new());
+    for chore in chores {
         let mut command = Command::new(program);
-        command.args(*chore).stdout(file.try_clone()?).stderr(file);
+        command.args(*chore).stdout(Stdio::piped()).stderr(Stdio::piped());
         println!("    {}", shown(&command));
-        started.push((chore.join(" "), command.spawn()?, log));
+        let mut child = command.spawn()?;
+        let chore = chore.join(" ");
+        let (stdout, stderr, name) = (child.stdout.take(), child.stderr.take(), chore.clone());
+        readers.push(thread::spawn(move || stdout.map(|from| say(&name, from))));
+        let name = chore.clone();
+        readers.push(thread::spawn(move || stderr.map(|from| say(&name, from))));
+        started.push((chore, child));
     }
-    let mut failed = Vec::new();
-    for (chore, mut child, log) in started {
-        let status = child.wait()?;
-        println!("\n--> {chore}: {status}\n{}", String::from_utf8_lossy(&fs::read(log)?));
-        if !status.success() {
-            failed.push(chore);
-        }
+    let mut ended = Vec::new();
+    for (chore, mut child) in started {
+        ended.push((chore, child.wait()?));
     }
+    readers.into_iter().for_each(|reader| drop(reader.join()));
+    ended.iter().for_each(|(chore, status)| println!("--> {chore}: {status}"));
+    let failed: Vec<&str> = ended
+        .iter()
+        .filter_map(|(chore, status)| (!status.success()).then_some(chore.as_str()))
+        .collect();
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
+}
+
+fn say(chore: &str, from: impl Read) {
+    for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+        println!("{chore:8} | {}", String::from_utf8_lossy(&line));
+    }
 }
 
 /// Runs the steps in turn and prints the time of each, also when one of them fails.
@@ -153,9 +161,8 @@ mod tests {
 
     #[test]
     fn all_that_fail_at_once_are_named() {
-        let logs = crate::ci::Folder::new("at-once").expect("a folder");
-        let at_once = |chores: &[&[&str]]| at_once(Path::new("sh"), &logs.0, chores);
-        at_once(&[&["-c", "true"], &["-c", "true"]]).expect("both end well");
+        let at_once = |chores: &[&[&str]]| at_once(Path::new("sh"), chores);
+        at_once(&[&["-c", "true"], &["-c", "echo; echo x >&2"]]).expect("both end well");
         let problem = at_once(&[&["-c", "false"], &["-c", "true"], &["-c", "exit 3"]]);
         let problem = problem.expect_err("two fail").to_string();
         assert_eq!(problem, "failed: -c false, -c exit 3");
