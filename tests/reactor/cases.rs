@@ -43,6 +43,7 @@ suite! {
         a_queue_that_waits_does_not_spin,
         at_the_mark_is_not_above_it,
         between_the_marks_nobody_is_told,
+        there_are_marks_unless_set,
         a_producer_that_heeds_the_marks_stays_within_them,
         marks_can_be_moved;
     endings:

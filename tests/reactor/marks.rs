@@ -138,29 +138,49 @@ pub fn at_the_mark_is_not_above_it(backend: Backend) {
 
 /// From the high mark down to the low one, a little at a time: nobody is told before that.
 pub fn between_the_marks_nobody_is_told(backend: Backend) {
-    const LOW: usize = 20_000;
+    descend(backend, Some((20_000, 100_000)));
+}
+
+/// 16 and 64 KiB.
+pub fn there_are_marks_unless_set(backend: Backend) {
+    descend(backend, None);
+}
+
+fn descend(backend: Backend, marks: Option<(usize, usize)>) {
     let mut it = Loop::new(backend);
     let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
     sockopt::set(&near, SndBuf, 8192).unwrap();
     let (peer, seen) = Peer::new();
-    let peer = peer.on_made(|transport| {
-        transport.set_marks(LOW, 100_000);
-        transport.write(&pattern(150_000));
-    });
     let key = it.attach(near.into(), peer).unwrap();
-    it.until(|| seen.borrow().count("pause_writing") == 1);
+    it.until(|| seen.borrow().made == 1);
+    let mut transport = it.transport(key).unwrap();
+    if let Some((low, high)) = marks {
+        transport.set_marks(low, high);
+    }
+    let (low, high) = marks.unwrap_or((16 << 10, 64 << 10));
+    while transport.queued() == 0 {
+        transport.write(&[b'x'; 1000]);
+    }
+    let room = high - transport.queued();
+    transport.write(&pattern(room));
+    it.passes(2);
+    assert_eq!(seen.borrow().count("pause_writing"), 0);
+    it.transport(key).unwrap().write(b"!");
+    it.passes(1);
+    assert_eq!(seen.borrow().count("pause_writing"), 1);
     let (mut least, mut steps) = (usize::MAX, 0);
     loop {
         let queued = it.transport(key).unwrap().queued();
-        assert_eq!(seen.borrow().count("resume_writing"), usize::from(queued <= LOW), "{queued}");
-        if queued <= LOW {
+        assert_eq!(seen.borrow().count("resume_writing"), usize::from(queued <= low), "{queued}");
+        if queued <= low {
             break;
         }
         (least, steps) = (queued, steps + 1);
         assert!((&far).read(&mut [0; 2000]).unwrap() > 0);
         it.passes(1);
     }
-    assert!(steps > 3 && least < 100_000, "{steps} steps to {least}: too few to tell");
+    assert!(steps > 3 && least < high, "{steps} steps to {least}: too few to tell");
+    assert!(least < 2 * low, "{least}: where {low} is does not show");
     assert_eq!(seen.borrow().count("pause_writing"), 1);
 }
 
