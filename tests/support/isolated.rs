@@ -23,7 +23,8 @@ const LIMIT_OF_FIRST: u32 = 15;
 pub fn main(cases: &'static [Case]) -> ! {
     if let Ok(name) = env::var(CASE) {
         let case = cases.iter().find(|case| case.0 == name).expect("a case of this binary");
-        nix::unistd::alarm::set(if env::var_os(FIRST).is_some() { LIMIT_OF_FIRST } else { LIMIT });
+        nix::unistd::alarm::set(LIMIT);
+        end_soon();
         (case.1)();
         super::faults::end();
         exit(0);
@@ -33,6 +34,13 @@ pub fn main(cases: &'static [Case]) -> ! {
     let cases = cases.iter().filter(|case| forks || !forking(case.0));
     let trials = cases.map(|&(name, _)| Trial::test(name, move || in_child(name))).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+/// Ends this process in a while where the first failure ends the run.
+pub fn end_soon() {
+    if env::var_os(FIRST).is_some() {
+        nix::unistd::alarm::set(LIMIT_OF_FIRST);
+    }
 }
 
 fn in_child(name: &str) -> Result<(), Failed> {

@@ -49,6 +49,7 @@ where
     W: Works<T::Request, H>,
     Server<T, H, W>: Send,
 {
+    super::isolated::end_soon();
     let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
     thread::scope(|scope| {
         let serves = scope.spawn(move || server.serve_forever().unwrap());
