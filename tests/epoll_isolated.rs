@@ -5,19 +5,16 @@ mod support;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::libc;
-use nix::sys::signal::{
-    SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, Signal, raise, sigaction,
-};
-use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
+use nix::sys::signal::{SigSet, Signal, raise};
 use readysock::Timeout;
 use readysock::epoll::{Epoll, EpollFlags};
 use readysock::reactor::{Backend, Reactor};
 use support::cpu_time;
 use support::isolated::{self, Case};
+use support::ticks::{self, handled};
 
 fn main() {
     const CASES: &[Case] = &[
@@ -36,36 +33,12 @@ fn main() {
     isolated::main(CASES)
 }
 
-static HANDLED: AtomicUsize = AtomicUsize::new(0);
-
-extern "C" fn count(_: i32) {
-    HANDLED.fetch_add(1, Ordering::Relaxed);
-}
-
-fn handled() -> usize {
-    HANDLED.load(Ordering::Relaxed)
-}
-
-fn handle() {
-    let action = SigAction::new(SigHandler::Handler(count), SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: the handler touches one atomic and nothing else.
-    unsafe { sigaction(Signal::SIGUSR1, &action) }.expect("a handler");
-}
-
-/// SIGUSR1 every 5 ms, until it is dropped.
-fn every_5_ms() -> Timer {
-    handle();
-    let event = SigEvent::new(SigevNotify::SigevSignal { signal: Signal::SIGUSR1, si_value: 0 });
-    let mut timer = Timer::new(nix::time::ClockId::CLOCK_MONOTONIC, event).expect("a timer");
-    let interval = Expiration::Interval(Duration::from_millis(5).into());
-    timer.set(interval, TimerSetTimeFlags::empty()).expect("set");
-    timer
-}
-
 type Set = Epoll<UnixStream>;
 
+const TICK: Duration = Duration::from_millis(5);
+
 fn deadline_under_a_timer() {
-    let _timer = every_5_ms();
+    let _timer = ticks::every(TICK);
     let mut epoll = Set::new().unwrap();
     let wait = Duration::from_millis(60);
     for at in [false, true] {
@@ -83,7 +56,7 @@ fn deadline_under_a_timer() {
 }
 
 fn signal_comes_back() {
-    let _timer = every_5_ms();
+    let _timer = ticks::every(TICK);
     let mut epoll = Set::new().unwrap();
     let times = [
         Timeout::Never,
@@ -107,7 +80,7 @@ fn signal_comes_back() {
 }
 
 fn block_and_raise() {
-    handle();
+    ticks::handle();
     SigSet::from(Signal::SIGUSR1).thread_block().expect("blocked");
     raise(Signal::SIGUSR1).expect("raised");
 }

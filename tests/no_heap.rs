@@ -10,15 +10,11 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{
-    SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, Signal, sigaction,
-};
-use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
-use nix::time::ClockId;
 use readysock::{Events, FdSet, PollFd, PollSet, Ready, Timeout, poll, poll_once, ppoll, pselect};
 use readysock::{ready, select, select_into, select_once};
 use support::fds::{allow, limit_is_the_kernels, numbered, selectable};
 use support::isolated::{self, Case};
+use support::ticks;
 
 struct Counting;
 
@@ -172,17 +168,8 @@ fn waits() {
     without_heap("EBADF", || select(&negative, &NONE, &NONE, ZERO)).expect_err("no descriptor");
 }
 
-extern "C" fn nothing(_: i32) {}
-
 fn interrupted() {
-    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler does nothing.
-    unsafe { sigaction(Signal::SIGUSR1, &action) }.expect("a handler");
-    let event = SigEvent::new(SigevNotify::SigevSignal { signal: Signal::SIGUSR1, si_value: 0 });
-    let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, event).expect("a timer");
-    let every = Expiration::Interval(Duration::from_millis(5).into());
-    timer.set(every, TimerSetTimeFlags::empty()).expect("set");
-
+    let _timer = ticks::every(Duration::from_millis(5));
     let wait = Duration::from_millis(30);
     without_heap("poll", || poll(&mut [], wait)).expect("polled");
     without_heap("poll", || poll(&mut [], Instant::now() + wait)).expect("polled");

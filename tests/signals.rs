@@ -9,14 +9,12 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{
-    SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, SigmaskHow, Signal, raise,
-    sigaction, sigprocmask,
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, raise, sigaction, sigprocmask,
 };
-use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
-use nix::time::ClockId;
 use readysock::{Events, FdSet, PollFd, PollSet, Ready, Timeout, poll, poll_once, ppoll, pselect};
 use readysock::{select, select_into, select_once};
 use support::isolated::{self, Case};
+use support::ticks::{self, handled};
 
 fn main() {
     const CASES: &[Case] = &[
@@ -50,37 +48,11 @@ const ONCE: [(&str, Wait); 5] = [
     ("PollSet::wait_once", |timeout| PollSet::<UnixStream>::new().wait_once(timeout)),
 ];
 
-static HANDLED: AtomicUsize = AtomicUsize::new(0);
-
-extern "C" fn count(_: i32) {
-    HANDLED.fetch_add(1, Ordering::Relaxed);
-}
-
-fn handled() -> usize {
-    HANDLED.load(Ordering::Relaxed)
-}
-
-/// Handles SIGUSR1 by counting it, with SA_RESTART: poll and select are not restarted all the same.
-fn handle() {
-    let action = SigAction::new(SigHandler::Handler(count), SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: the handler touches one atomic and nothing else.
-    unsafe { sigaction(Signal::SIGUSR1, &action) }.expect("a handler");
-}
-
-/// SIGUSR1 every 20 ms, until it is dropped.
-fn every_20_ms() -> Timer {
-    handle();
-    let event = SigEvent::new(SigevNotify::SigevSignal { signal: Signal::SIGUSR1, si_value: 0 });
-    let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, event).expect("a timer");
-    let interval = Expiration::Interval(Duration::from_millis(20).into());
-    timer.set(interval, TimerSetTimeFlags::empty()).expect("set");
-    timer
-}
-
+const TICK: Duration = Duration::from_millis(20);
 const WAIT: Duration = Duration::from_millis(100);
 
 fn deadline_under_a_timer() {
-    let _timer = every_20_ms();
+    let _timer = ticks::every(TICK);
     for (name, wait) in RESTARTING {
         for at in [false, true] {
             // Never early. A machine that is too busy may deliver one signal for several, and end late.
@@ -98,7 +70,7 @@ fn deadline_under_a_timer() {
 }
 
 fn first_signal_comes_back() {
-    let _timer = every_20_ms();
+    let _timer = ticks::every(TICK);
     for (name, wait) in ONCE {
         for timeout in long_timeouts() {
             let before = handled();
@@ -158,7 +130,7 @@ fn longest_times() {
             set.wait(timeout)
         }),
     ];
-    let _timer = every_20_ms();
+    let _timer = ticks::every(TICK);
     let handler = SigHandler::Handler(write_at_the_third);
     let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler calls write(2) and touches atomics, nothing else.
@@ -188,7 +160,7 @@ fn error_after_interruption() {
         // SAFETY: it stays open until the call is interrupted, which is what this is about; nothing else is opened here.
         let near = unsafe { BorrowedFd::borrow_raw(number) };
         let read = FdSet::from_iter([near]);
-        let _timer = every_20_ms();
+        let _timer = ticks::every(TICK);
         let action = SigAction::new(SigHandler::Handler(close), SaFlags::empty(), SigSet::empty());
         // SAFETY: the handler calls close(2) and touches an atomic, nothing else.
         unsafe { sigaction(Signal::SIGUSR1, &action) }.expect("a handler");
@@ -210,7 +182,7 @@ fn blocked() -> SigSet {
 }
 
 fn block_and_raise() -> SigSet {
-    handle();
+    ticks::handle();
     SigSet::from(Signal::SIGUSR1).thread_block().expect("blocked");
     raise(Signal::SIGUSR1).expect("raised");
     let mask = blocked();

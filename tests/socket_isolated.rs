@@ -10,18 +10,16 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::signal::{
-    SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, Signal, sigaction,
-};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::socket::{setsockopt, sockopt as nix_opt};
 use nix::sys::time::TimeVal;
-use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
-use nix::time::ClockId;
+use nix::sys::timer::{Expiration, Timer};
 use readysock::sockopt::{self, KeepAlive, Linger, SoLinger};
 use readysock::{Addr, Domain, Events, Socket, Type, UnixAddr, libc};
 use support::fds::lower_limit;
 use support::isolated::{self, Case};
 use support::sockets::{errno, now, pair, tcp_listener, tcp_pair, udp, unix_listener, wait};
+use support::ticks;
 
 fn main() {
     const CASES: &[Case] = &[
@@ -138,10 +136,7 @@ fn signals_at(times: Expiration, action: i32, socket: &impl AsRawFd) -> Timer {
     let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler makes calls that are allowed there and touches atomics.
     unsafe { sigaction(Signal::SIGUSR1, &action) }.expect("a handler");
-    let event = SigEvent::new(SigevNotify::SigevSignal { signal: Signal::SIGUSR1, si_value: 0 });
-    let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, event).expect("a timer");
-    timer.set(times, TimerSetTimeFlags::empty()).expect("set");
-    timer
+    ticks::sent(times)
 }
 
 fn handled() -> usize {

@@ -316,18 +316,7 @@ pub fn contract_7_a_wait_is_not_early_and_not_for_ever(backend: Backend) {
 
 /// Every 2 ms there is one: a wait that began anew each time would not end, one that ended at each would be early.
 pub fn contract_7_a_signal_does_not_end_a_wait(backend: Backend) {
-    use nix::sys::signal::{
-        SaFlags, SigAction, SigEvent, SigHandler, SigSet, SigevNotify, Signal, sigaction,
-    };
-    use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
-    extern "C" fn nothing(_: i32) {}
-    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler does nothing.
-    unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
-    let event = SigEvent::new(SigevNotify::SigevSignal { signal: Signal::SIGUSR1, si_value: 0 });
-    let mut timer = Timer::new(nix::time::ClockId::CLOCK_MONOTONIC, event).unwrap();
-    let each = Expiration::Interval(Duration::from_millis(2).into());
-    timer.set(each, TimerSetTimeFlags::empty()).unwrap();
+    let _timer = support::ticks::every(Duration::from_millis(2));
     let mut it = Loop::new(backend);
     let (time, start) = (Duration::from_millis(30), Instant::now());
     it.run_once(time).unwrap();

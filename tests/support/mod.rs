@@ -11,6 +11,7 @@ pub mod process;
 pub mod says;
 pub mod servers;
 pub mod sockets;
+pub mod ticks;
 pub mod waits;
 
 use std::env;
