@@ -26,6 +26,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use bitflags::bitflags;
 
+use crate::holders::Holders;
 use crate::slab::{Key, Slab};
 use crate::sys::epoll::{Event as RawEvent, Instance};
 use crate::timeout::Timeout;
@@ -136,6 +137,8 @@ impl<S> From<Refused<S>> for io::Error {
 pub struct Epoll<S> {
     instance: Instance,
     entries: Slab<Entry<S>>,
+    /// The keys by the numbers that they are registered under.
+    holders: Holders,
     /// What the kernel reported, and how much of it `next_ready` has looked at.
     events: Vec<RawEvent>,
     cursor: usize,
@@ -146,7 +149,7 @@ pub struct Epoll<S> {
 struct Entry<S> {
     source: S,
     flags: EpollFlags,
-    /// Under which it is registered; -1 where it is not.
+    /// Under which it is registered; -1 where it is not, or where what is registered under its number is another one's.
     number: RawFd,
     /// It is one-shot and has been reported: a new instance does not take it, until its flags are set.
     spent: bool,
@@ -165,7 +168,8 @@ impl<S> Epoll<S> {
     pub fn new() -> io::Result<Epoll<S>> {
         let events = Vec::with_capacity(AT_ONCE);
         let instance = Instance::new()?;
-        Ok(Epoll { instance, entries: Slab::new(), events, cursor: 0, stale: false })
+        let (entries, holders) = (Slab::new(), Holders::default());
+        Ok(Epoll { instance, entries, holders, events, cursor: 0, stale: false })
     }
 
     /// How many sources there are.
@@ -219,14 +223,45 @@ impl<S: AsFd> Epoll<S> {
     /// - `EEXIST`: another source here has the same descriptor.
     /// - `EBADF`: it is not open. `EINVAL`: flags that do not go together; this instance itself. `ELOOP`: instances that watch each other.
     /// - `ENOSPC`: over the user's limit (`fs.epoll.max_user_watches`). `ENOMEM`.
+    /// - `EMFILE`, `ENFILE`: a new instance was needed, for what is left of a source that was removed, and not to be had.
     #[doc = concat!(man_page!("epoll_ctl", 2))]
     #[doc(alias = "epoll_ctl")]
     pub fn insert(&mut self, source: S, flags: EpollFlags) -> Result<Key, Refused<S>> {
         let key = self.entries.next_key();
-        let mut entry = Entry { source, flags, number: UNREGISTERED, spent: false };
-        match register(&self.instance, key, &mut entry) {
-            Ok(()) => Ok(self.entries.insert(entry)),
-            Err(error) => Err(Refused { source: entry.source, error }),
+        let fd = source.as_fd();
+        let number = fd.as_raw_fd();
+        let mut added = self.instance.add(fd, flags.bits(), key.to_bits());
+        if self.is_left_over(&added, number) {
+            added =
+                self.rebuild().and_then(|()| self.instance.add(fd, flags.bits(), key.to_bits()));
+        }
+        match added {
+            Ok(()) => {
+                self.entries.insert(Entry { source, flags, number: UNREGISTERED, spent: false });
+                self.is_registered(key, number);
+                Ok(key)
+            }
+            Err(error) => Err(Refused { source, error }),
+        }
+    }
+
+    /// Whether this is registered already and no source here has it.
+    fn is_left_over(&self, added: &io::Result<()>, number: RawFd) -> bool {
+        let there = |error: &io::Error| error.raw_os_error() == Some(libc::EEXIST);
+        let holder = self.holders.get(number).and_then(|key| self.entries.get(key));
+        added.as_ref().is_err_and(there) && holder.is_none_or(|entry| entry.number != number)
+    }
+
+    /// Notes a new registration. Who had one under this number has lost the descriptor: the number shall not be deleted in its name.
+    fn is_registered(&mut self, key: Key, number: RawFd) {
+        let before = self.holders.replace(number, key);
+        if let Some(entry) = before.and_then(|before| self.entries.get_mut(before)) {
+            if entry.number == number {
+                entry.number = UNREGISTERED;
+            }
+        }
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.number = number;
         }
     }
 
@@ -251,21 +286,32 @@ impl<S: AsFd> Epoll<S> {
     /// # Errors
     ///
     /// - `EINVAL`: it was inserted with [`EXCLUSIVE`](EpollFlags::EXCLUSIVE): remove it and insert it anew.
-    /// - `ENOENT`, `EBADF`: its descriptor was closed or changed behind its back.
+    /// - `ENOENT`, `EBADF`: its descriptor was closed or changed behind its back. `EEXIST`: and another source here has it now.
+    /// - The other errors of [`insert`](Epoll::insert), where it is to be registered anew: after a wait has reported `ERR` of it because
+    ///   it could not be, or in a new instance after [`ONESHOT`](EpollFlags::ONESHOT).
     #[doc = concat!(man_page!("epoll_ctl", 2))]
     pub fn set_flags(&mut self, key: Key, flags: EpollFlags) -> io::Result<bool> {
-        let Some(entry) = self.entries.get_mut(key) else { return Ok(false) };
+        let Some(entry) = self.entries.get(key) else { return Ok(false) };
         let fd = entry.source.as_fd();
         let number = fd.as_raw_fd();
         if entry.number == UNREGISTERED {
-            self.instance.add(fd, flags.bits(), key.to_bits())?;
+            let added = self.instance.add(fd, flags.bits(), key.to_bits());
+            if self.is_left_over(&added, number) {
+                self.rebuild()?;
+                // In this one what is registered is a source's that is here.
+                return self.set_flags(key, flags);
+            }
+            added?;
+            self.is_registered(key, number);
         } else if number == entry.number {
             self.instance.modify(fd, flags.bits(), key.to_bits())?;
         } else {
             // What is registered under this number is another source's.
             return Err(io::Error::from_raw_os_error(libc::ENOENT));
         }
-        (entry.number, entry.flags, entry.spent) = (number, flags, false);
+        if let Some(entry) = self.entries.get_mut(key) {
+            (entry.flags, entry.spent) = (flags, false);
+        }
         Ok(true)
     }
 
@@ -353,7 +399,8 @@ impl<S: AsFd> Epoll<S> {
     /// A new instance with what is here, and with nothing else. A source that the kernel does not take any more has an error to report.
     #[cold]
     fn rebuild(&mut self) -> io::Result<()> {
-        let instance = Instance::new()?;
+        // Until the end: where a source panics, the next wait does it again.
+        self.stale = true;
         let mut keys: Vec<(bool, Key)> = self
             .entries
             .iter()
@@ -361,28 +408,28 @@ impl<S: AsFd> Epoll<S> {
             .collect();
         // First those that say the same as ever: who says another one's number shall not have its place.
         keys.sort_unstable();
-        for (_, key) in keys {
-            let Some(entry) = self.entries.get_mut(key) else { continue };
-            entry.number = UNREGISTERED;
-            if entry.spent {
-                continue;
+        // Here the old one goes, before the new one is filled: the user's limit counts what both have.
+        self.instance = Instance::new()?;
+        self.holders.clear();
+        for (_, key) in &keys {
+            if let Some(entry) = self.entries.get_mut(*key) {
+                entry.number = UNREGISTERED;
             }
-            if register(&instance, key, entry).is_err() {
+        }
+        for (_, key) in keys {
+            let Some(entry) = self.entries.get(key).filter(|entry| !entry.spent) else { continue };
+            let fd = entry.source.as_fd();
+            let number = fd.as_raw_fd();
+            if self.instance.add(fd, entry.flags.bits(), key.to_bits()).is_ok() {
+                self.is_registered(key, number);
+            } else {
                 let events = EpollFlags::ERR.bits();
                 self.events.push(RawEvent { events, u64: key.to_bits() });
             }
         }
-        self.instance = instance;
         self.stale = false;
         Ok(())
     }
-}
-
-fn register<S: AsFd>(instance: &Instance, key: Key, entry: &mut Entry<S>) -> io::Result<()> {
-    let fd = entry.source.as_fd();
-    instance.add(fd, entry.flags.bits(), key.to_bits())?;
-    entry.number = fd.as_raw_fd();
-    Ok(())
 }
 
 /// It is readable when one of its sources has an event: so it can itself be polled, or be a source of another.

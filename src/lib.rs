@@ -112,6 +112,7 @@ mod addr;
 mod contain;
 mod drain;
 mod fd_set;
+mod holders;
 mod poll;
 mod poll_set;
 mod select;

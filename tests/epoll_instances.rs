@@ -3,14 +3,16 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use readysock::epoll::{Epoll, EpollFlags};
-use readysock::libc;
+use readysock::{Key, libc};
 use support::epoll::{NOW, Shifty, pair, read, take, write};
 use support::isolated::{self, Case};
 use support::sockets::LONG;
@@ -29,6 +31,9 @@ fn main() {
         ),
         ("a_source_that_lies_is_nobody_else_s_loss", a_source_that_lies_is_nobody_else_s_loss),
         ("a_new_instance_is_close_on_exec_too", a_new_instance_is_close_on_exec_too),
+        ("the_old_instance_goes_before_the_new_one_is_filled", the_old_instance_goes_first),
+        ("a_panic_while_a_new_instance_is_filled_is_mended", a_panic_while_it_is_filled),
+        ("what_is_left_of_a_removed_source_is_in_nobody_s_way", what_is_left_is_in_nobody_s_way),
     ];
     isolated::main(CASES)
 }
@@ -173,4 +178,124 @@ fn a_new_instance_is_close_on_exec_too() {
     let _lives = renew(&mut epoll);
     let flags = nix::fcntl::fcntl(&epoll, nix::fcntl::FcntlArg::F_GETFD).unwrap();
     assert_eq!(flags, libc::FD_CLOEXEC);
+}
+
+/// Calls whenever it is asked for its descriptor.
+struct Telling {
+    source: Shifty,
+    tell: Rc<dyn Fn()>,
+}
+
+impl Telling {
+    fn insert(epoll: &mut Epoll<Telling>, stream: UnixStream, tell: impl Fn() + 'static) -> Key {
+        let source = Telling { source: Shifty::new(stream), tell: Rc::new(tell) };
+        epoll.insert(source, EpollFlags::IN).unwrap()
+    }
+
+    /// Takes out a source whose registration stays: the next wait makes a new instance.
+    fn leave_behind(epoll: &mut Epoll<Telling>) {
+        let key = Telling::insert(epoll, pair().1, || ());
+        epoll.get(key).unwrap().source.number.set(Some(1_000_000));
+        assert!(epoll.remove(key).is_some());
+    }
+}
+
+impl AsFd for Telling {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        (self.tell)();
+        self.source.as_fd()
+    }
+}
+
+/// The user's limit to what is watched (fs.epoll.max_user_watches) counts what both have.
+fn the_old_instance_goes_first() {
+    let (near, far) = pair();
+    let open = Rc::new(Cell::new(true));
+    let mut epoll = Epoll::new().unwrap();
+    let (instance, last) = (epoll.as_fd().as_raw_fd(), Rc::clone(&open));
+    // SAFETY: the call looks at a number.
+    let is_open = move || last.set(unsafe { libc::fcntl(instance, libc::F_GETFD) } != -1);
+    let key = Telling::insert(&mut epoll, far, is_open);
+    Telling::leave_behind(&mut epoll);
+    assert!(open.get());
+    write(&near);
+    assert_eq!(take(&mut epoll, LONG), [(key, EpollFlags::IN)]);
+    assert!(!open.get(), "when the source was asked last, to be registered");
+}
+
+fn a_panic_while_it_is_filled() {
+    let mut epoll = Epoll::new().unwrap();
+    let (near, far) = pair();
+    let calm = Telling::insert(&mut epoll, far, || ());
+    let (nervous_near, far) = pair();
+    // From now on how many calls it bears: two for each new instance.
+    let bears = Rc::new(Cell::new(u32::MAX));
+    let left = Rc::clone(&bears);
+    let nervous = Telling::insert(&mut epoll, far, move || {
+        left.set(left.get().checked_sub(1).expect("a panic, as the case has it"));
+    });
+    let (last_near, far) = pair();
+    let last = Telling::insert(&mut epoll, far, || ());
+    for stream in [&near, &nervous_near, &last_near] {
+        write(stream);
+    }
+    for calls in [0, 1] {
+        Telling::leave_behind(&mut epoll);
+        bears.set(calls);
+        let wait = AssertUnwindSafe(|| epoll.wait(NOW));
+        assert!(catch_unwind(wait).is_err(), "{calls}");
+        bears.set(u32::MAX);
+        let mut told = take(&mut epoll, LONG);
+        told.sort_unstable_by_key(|(key, _)| *key);
+        assert_eq!(told, [calm, nervous, last].map(|key| (key, EpollFlags::IN)), "{calls}");
+    }
+    // What was half done stands in nobody's way.
+    Telling::leave_behind(&mut epoll);
+    bears.set(1);
+    assert!(catch_unwind(AssertUnwindSafe(|| epoll.wait(NOW))).is_err());
+    bears.set(u32::MAX);
+    for key in [calm, nervous, last] {
+        assert!(epoll.set_flags(key, EpollFlags::OUT).unwrap());
+        let source = epoll.remove(key).unwrap();
+        assert!(epoll.insert(source, EpollFlags::OUT).is_ok());
+    }
+    assert_eq!(take(&mut epoll, LONG).len(), 3);
+}
+
+/// It is here no longer, so that no source has this descriptor: it can be watched.
+fn what_is_left_is_in_nobody_s_way() {
+    for by_flags in [false, true] {
+        let mut epoll = Epoll::new().unwrap();
+        let ((near, far), (_other_near, other)) = (pair(), pair());
+        let source = Shifty::new(far);
+        let number = Rc::clone(&source.number);
+        let key = epoll.insert(source, EpollFlags::IN).unwrap();
+        number.set(Some(other.as_raw_fd()));
+        let source = epoll.remove(key).unwrap();
+        number.set(None);
+        write(&near);
+        let key = if by_flags {
+            // One that could not be taken over, and says the number that is left over now.
+            let second = Shifty::new(pair().1);
+            let (says, own) = (Rc::clone(&second.number), source.stream.as_raw_fd());
+            let key = epoll.insert(second, EpollFlags::IN).unwrap();
+            says.set(Some(1_000_000));
+            assert_eq!(take(&mut epoll, NOW), [(key, EpollFlags::ERR)]);
+            let first = epoll.insert(source, EpollFlags::IN).unwrap();
+            number.set(Some(1_000_000));
+            let _source = epoll.remove(first).unwrap();
+            says.set(Some(own));
+            assert!(epoll.set_flags(key, EpollFlags::IN).unwrap());
+            assert_eq!(take(&mut epoll, LONG), [(key, EpollFlags::IN)]);
+            continue;
+        } else {
+            epoll.insert(source, EpollFlags::IN).unwrap()
+        };
+        assert_eq!(take(&mut epoll, LONG), [(key, EpollFlags::IN)]);
+        // Where another source has it, it is as it was.
+        let second = Shifty::new(pair().1);
+        second.number.set(Some(epoll.get(key).unwrap().stream.as_raw_fd()));
+        let error = epoll.insert(second, EpollFlags::IN).expect_err("there already").error;
+        assert_eq!(error.raw_os_error(), Some(libc::EEXIST));
+    }
 }

@@ -13,6 +13,7 @@ use readysock::Timeout;
 use readysock::epoll::{Epoll, EpollFlags};
 use readysock::reactor::{Backend, Reactor};
 use support::cpu_time;
+use support::epoll::{NOW, take};
 use support::isolated::{self, Case};
 use support::ticks::{self, handled};
 
@@ -27,6 +28,7 @@ fn main() {
         ("a_kernel_without_nanoseconds_restarts_too", without_pwait2_under_signals),
         ("a_source_that_was_closed_behind_its_back", closed_behind),
         ("a_number_that_was_closed_and_opened_again", opened_again),
+        ("a_number_that_is_another_source_s_by_now", another_source_has_the_number),
         ("out_of_descriptors_for_a_new_instance", no_descriptor_for_a_new_instance),
         ("standard_output_is_a_descriptor_as_others", standard_output),
     ];
@@ -277,6 +279,48 @@ fn opened_again() {
         epoll.next_ready().map(|event| (event.key(), event.flags())),
         Some((key, EpollFlags::OUT))
     );
+}
+
+/// The number is that of another source here by now: what is registered under it is that one's, whatever becomes of the first.
+fn another_source_has_the_number() {
+    for what in ["removed", "set", "both"] {
+        for duplicate_lives in [false, true] {
+            let mut epoll = Epoll::new().unwrap();
+            let (near, far) = UnixStream::pair().unwrap();
+            let duplicate = duplicate_lives.then(|| far.try_clone().unwrap());
+            let number = far.into_raw_fd();
+            let old = epoll.insert(Leaked(number), EpollFlags::IN).unwrap();
+            // SAFETY: as above.
+            drop(unsafe { OwnedFd::from_raw_fd(number) });
+            let (a, b) = UnixStream::pair().unwrap();
+            let (again, _peer) = if a.as_raw_fd() == number { (a, b) } else { (b, a) };
+            assert_eq!(again.as_raw_fd(), number, "the lowest that is free");
+            let new = epoll.insert(Leaked(again.into_raw_fd()), EpollFlags::OUT).unwrap();
+            if what != "removed" {
+                let error = epoll.set_flags(old, EpollFlags::IN).expect_err("another one's");
+                assert_eq!(error.raw_os_error(), Some(libc::EEXIST));
+            }
+            if what != "set" {
+                assert!(epoll.remove(old).is_some());
+            }
+            for _ in 0..2 {
+                assert_eq!(take(&mut epoll, NOW), [(new, EpollFlags::OUT)], "{what}");
+            }
+            // The first one's file may live on, and be told of until it is removed.
+            use std::io::Write;
+            let _ = (&near).write_all(b"x");
+            if what == "set" && duplicate_lives {
+                assert_eq!(take(&mut epoll, NOW).len(), 2);
+                assert!(epoll.remove(old).is_some());
+            }
+            for _ in 0..2 {
+                assert_eq!(take(&mut epoll, NOW), [(new, EpollFlags::OUT)], "{what}");
+            }
+            drop(duplicate);
+            // SAFETY: as above.
+            drop(epoll.remove(new).map(|Leaked(number)| unsafe { OwnedFd::from_raw_fd(number) }));
+        }
+    }
 }
 
 /// It is told, and tried again at the next wait: nothing is lost.
