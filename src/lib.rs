@@ -74,7 +74,7 @@
 //!
 //! - No runtime: nothing runs in the background, there is no global state and no logging.
 //! - No asynchronous functions: that is tokio's and smol's field.
-//! - Linux only. On macOS use a Linux virtual machine, on Windows WSL.
+//! - Linux only, and there not x32. On macOS use a Linux virtual machine, on Windows WSL.
 //! - No `no_std`.
 #![deny(unsafe_code)]
 #![warn(
@@ -88,6 +88,10 @@
 compile_error!(
     "readysock 0.1 is for Linux only: on macOS use a Linux virtual machine, on Windows use WSL"
 );
+
+// There the kernel's words of an fd_set have 64 bits, and `long` has 32.
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "32"))]
+compile_error!("readysock 0.1 is not for x32: build for x86_64 with 64-bit pointers, or for i686");
 
 /// Its example is a doctest too.
 #[cfg(doctest)]

@@ -70,8 +70,9 @@ bitflags! {
         #[doc(alias = "POLLWRBAND")]
         const WRBAND = libc::POLLWRBAND;
         /// Known to the kernel, not used by sockets. C: `POLLMSG`.
+        // The one that libc lacks. On SPARC the usual number is another one's: POLLREMOVE's.
         #[doc(alias = "POLLMSG")]
-        const MSG = 0x400;
+        const MSG = if cfg!(any(target_arch = "sparc", target_arch = "sparc64")) { 0x200 } else { 0x400 };
 
         // Whatever the kernel says is kept.
         const _ = !0;

@@ -7,7 +7,7 @@ use std::ptr;
 use std::time::{Duration, Instant};
 
 use super::time::Timespec;
-use super::{SIGSET_BYTES, cvt, cvt_count};
+use super::{MIPS32, MIPS64, SIGSET_BYTES, cvt, cvt_count, is_unknown};
 use crate::timeout::Timeout;
 
 /// `struct epoll_event`: flags, and a number that the kernel hands back.
@@ -69,9 +69,7 @@ impl Instance {
         };
         if self.nanoseconds {
             match self.call(events, Call::Timespec(&time), mask) {
-                Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
-                    self.nanoseconds = false
-                }
+                Err(error) if is_unknown(&error) => self.nanoseconds = false,
                 result => return result,
             }
         }
@@ -138,12 +136,10 @@ enum Call<'a> {
 }
 
 // The same number on all machines but for the MIPS offsets; libc lacks it for some.
-const SYS_EPOLL_PWAIT2: c_long = if cfg!(target_arch = "mips64") {
+const SYS_EPOLL_PWAIT2: c_long = if MIPS64 {
     5441
-} else if cfg!(target_arch = "mips") {
+} else if MIPS32 {
     4441
-} else if cfg!(all(target_arch = "x86_64", target_pointer_width = "32")) {
-    0x4000_0000 + 441
 } else {
     441
 };

@@ -23,8 +23,12 @@ use std::ffi::{c_int, c_long};
 use std::io;
 
 /// What the kernel takes for the size of a signal set: its own set, not the C library's larger one.
-const SIGSET_BYTES: usize =
-    if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 16 } else { 8 };
+const SIGSET_BYTES: usize = if MIPS { 16 } else { 8 };
+
+// The release 6 of each is a machine of its own to the compiler, and none to the kernel.
+const MIPS32: bool = cfg!(any(target_arch = "mips", target_arch = "mips32r6"));
+const MIPS64: bool = cfg!(any(target_arch = "mips64", target_arch = "mips64r6"));
+const MIPS: bool = if MIPS32 { true } else { MIPS64 };
 
 /// The result of a C library call: its value, or the error in `errno` where it is -1.
 #[inline]
@@ -36,6 +40,12 @@ pub(crate) fn cvt(result: c_int) -> io::Result<c_int> {
 #[inline]
 pub(crate) fn cvt_count(result: c_long) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| last_error())
+}
+
+/// Whether a call is not to be had here: the kernel does not know it (ENOSYS), or who runs this program forbids what it does not
+/// know itself (EPERM: container runtimes of before 2021). For calls that have no EPERM of their own.
+fn is_unknown(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM))
 }
 
 #[cold]

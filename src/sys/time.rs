@@ -5,6 +5,8 @@ use std::io;
 use std::ptr;
 use std::time::Duration;
 
+use super::{MIPS32, is_unknown};
+
 /// `struct __kernel_timespec`: 64-bit fields on every machine, unlike the C library's `timespec`.
 ///
 /// `tv_sec` is never negative and `tv_nsec` always below 10⁹, before a call and after it: the kernel
@@ -35,11 +37,11 @@ impl Timespec {
 }
 
 /// Machines whose `SYS_ppoll` and `SYS_pselect6` take a timespec of two 32-bit fields. They have had calls
-/// with the 64-bit one since Linux 5.1. (x32 has a 32-bit pointer and 64-bit times.)
-pub(crate) const NARROW: bool = cfg!(all(target_pointer_width = "32", not(target_arch = "x86_64")));
+/// with the 64-bit one since Linux 5.1.
+pub(crate) const NARROW: bool = cfg!(target_pointer_width = "32");
 
 // Their numbers are the same on all of these machines but for the MIPS offset; libc has them for one only.
-const BASE: c_long = if cfg!(target_arch = "mips") { 4000 } else { 0 };
+const BASE: c_long = if MIPS32 { 4000 } else { 0 };
 pub(crate) const SYS_PSELECT6_TIME64: c_long = BASE + 413;
 pub(crate) const SYS_PPOLL_TIME64: c_long = BASE + 414;
 
@@ -65,7 +67,7 @@ impl Timespec32 {
 }
 
 /// Makes a call that takes a timespec; on a narrow machine first with the 64-bit one, and where the kernel
-/// does not know that call (ENOSYS) with the old one. The time left comes back in `timeout` either way.
+/// does not know that call with the old one. The time left comes back in `timeout` either way.
 ///
 /// # Safety
 /// `call(number, timeout)` must be sound for each number it is given, where `timeout` is null or points
@@ -81,7 +83,7 @@ pub(crate) unsafe fn with_timespec(
     match timeout {
         Some(wide) if NARROW => {
             match call(time64, ptr::from_mut(wide).cast()) {
-                Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {}
+                Err(error) if is_unknown(&error) => {}
                 result => return result,
             }
             let mut narrow = Timespec32::new(*wide);
