@@ -174,6 +174,23 @@ fn connect_timeout_gives_up_in_time_where_the_queue_is_full() {
     }
 }
 
+/// The wait is cut into days; the socket's own time is not.
+#[test]
+fn connect_timeout_puts_back_a_time_that_is_longer_than_its_slices() {
+    let (_listener, addr) = unix_listener(0);
+    let _waiting = fill(&addr);
+    for secs in [2 * 24 * 60 * 60, i64::from(i32::MAX) / 1000] {
+        let socket = unix(Type::STREAM);
+        let own_time = TimeVal::new(secs, 500_000);
+        setsockopt(&socket, sockopt::SendTimeout, &own_time).expect("SO_SNDTIMEO");
+        let before = getsockopt(&socket, sockopt::SendTimeout).expect("SO_SNDTIMEO");
+        let error = socket.connect_timeout(&addr, SHORT).expect_err("full");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        let after = getsockopt(&socket, sockopt::SendTimeout).expect("SO_SNDTIMEO");
+        assert_eq!(after, before, "{secs} s");
+    }
+}
+
 #[test]
 fn after_a_timeout_the_connect_goes_on_behind_the_scenes() {
     let (_listener, addr) = tcp_listener(0);
@@ -189,7 +206,8 @@ fn after_a_timeout_the_connect_goes_on_behind_the_scenes() {
 fn a_connect_that_waits_for_room_in_the_queue_gets_it() {
     for (listener, addr) in [tcp_listener(0), unix_listener(0)] {
         let mut waiting = fill(&addr);
-        for timeout in [Timeout::After(LONG), Timeout::Never] {
+        let centuries = Timeout::After(Duration::from_secs(1 << 40));
+        for timeout in [Timeout::After(LONG), Timeout::Never, centuries] {
             let socket = Socket::new(addr.domain(), Type::STREAM, None).expect("a socket");
             let own_time = TimeVal::new(7, 500_000);
             setsockopt(&socket, sockopt::SendTimeout, &own_time).expect("SO_SNDTIMEO");
@@ -211,6 +229,9 @@ fn a_connect_that_waits_for_room_in_the_queue_gets_it() {
             assert!(!client.is_finished(), "{addr}: nobody has made room");
             if addr.domain() == Domain::UNIX {
                 assert!(!clone.is_nonblocking().expect("F_GETFL"), "it sleeps and does not spin");
+                let slice = getsockopt(&clone, sockopt::SendTimeout).expect("get").tv_sec();
+                assert!(slice <= 24 * 60 * 60, "{timeout:?}: {slice} s in one go");
+                assert_eq!(slice == 0, timeout == Timeout::Never, "{timeout:?}: {slice} s");
             }
             let _made_room = listener.accept().expect("accept");
             let (result, socket) = client.join().expect("the client's thread");

@@ -147,7 +147,7 @@ impl Socket {
             if left == Some(Duration::ZERO) {
                 return Err(timed_out());
             }
-            self.set_own_time(SEND, left)?;
+            self.set_own_time(SEND, left.map(|left| left.min(SLICE)))?;
             match sys::connect(self.as_fd(), addr) {
                 Err(error) if interrupted(&error) => {}
                 Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}
@@ -156,6 +156,9 @@ impl Socket {
         }
     }
 }
+
+/// How long a connect may block in one go: the kernel takes times near the end of their type for none at all.
+const SLICE: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn timed_out() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "not connected within the time given")

@@ -63,7 +63,7 @@ impl Socket {
         Ok(if time.is_zero() { None } else { Some(time) })
     }
 
-    /// Sets [`RECEIVE`] or [`SEND`], to a day at most: who needs longer asks again.
+    /// Sets [`RECEIVE`] or [`SEND`]; what the kernel gave it takes back.
     pub(super) fn set_own_time(&self, name: c_int, time: Option<Duration>) -> io::Result<()> {
         set_plain(self.as_fd(), libc::SOL_SOCKET, name, &encode(time.unwrap_or_default()))
     }
@@ -75,13 +75,12 @@ pub(super) fn interrupted(error: &io::Error) -> bool {
 
 const SECONDS: usize = offset_of!(timeval, tv_sec);
 const MICROSECONDS: usize = offset_of!(timeval, tv_usec);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A time as a `timeval`, rounded up to a microsecond: zero would be no limit.
+/// A time as a `timeval`, rounded up to a microsecond: zero would be no limit. One that it cannot hold becomes the longest.
 fn encode(time: Duration) -> [u8; size_of::<timeval>()] {
-    let micros = time.min(DAY).as_nanos().div_ceil(1000);
-    // A day has 86,400 seconds, and neither number comes near the end of its type.
-    let sec = time_t::try_from(micros / 1_000_000).unwrap_or(0).to_ne_bytes();
+    let micros = time.as_nanos().div_ceil(1000);
+    let sec = time_t::try_from(micros / 1_000_000).unwrap_or(time_t::MAX).to_ne_bytes();
+    // Below a million, which fits.
     let usec = suseconds_t::try_from(micros % 1_000_000).unwrap_or(0).to_ne_bytes();
     let mut value = [0; size_of::<timeval>()];
     value[SECONDS..][..sec.len()].copy_from_slice(&sec);
@@ -103,13 +102,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_goes_up_to_a_microsecond_and_down_to_a_day() {
+    fn a_time_goes_up_to_a_microsecond() {
         let cases = [
             (Duration::ZERO, Duration::ZERO),
             (Duration::from_nanos(1), Duration::from_micros(1)),
             (Duration::from_nanos(999_999_001), Duration::from_secs(1)),
             (Duration::from_millis(7500), Duration::from_millis(7500)),
-            (Duration::MAX, Duration::from_secs(86_400)),
+            (Duration::from_secs(86_400 * 2), Duration::from_secs(86_400 * 2)),
+            (Duration::MAX, Duration::from_secs(time_t::MAX.try_into().expect("positive"))),
         ];
         for (time, expected) in cases {
             assert_eq!(decode(&encode(time)), expected, "{time:?}");
@@ -122,7 +122,8 @@ mod tests {
         let (socket, _peer) =
             crate::Socket::pair(crate::Domain::UNIX, crate::Type::STREAM, None).expect("a pair");
         for name in [RECEIVE, SEND] {
-            for time in [None, Some(Duration::from_millis(1500)), None] {
+            let long = Duration::from_secs(2 * 86_400);
+            for time in [None, Some(Duration::from_millis(1500)), Some(long), None] {
                 socket.set_own_time(name, time).expect("set");
                 assert_eq!(socket.own_time(name).expect("get"), time);
             }
