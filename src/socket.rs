@@ -51,12 +51,13 @@ use crate::sys::socket as sys;
 /// - No send raises SIGPIPE: a peer that is gone is the error EPIPE.
 /// - A call that blocks goes on after a signal handler has run (EINTR). Where the socket has a time of its own
 ///   (SO_RCVTIMEO, SO_SNDTIMEO) it goes on until that is over and then fails as without the signal, with
-///   EAGAIN: at the latest after twice that time.
+///   EAGAIN: in less than three times that time, for the kernel begins it again at each signal, and the clock here runs
+///   from the first one.
 ///
 /// # Errors
 ///
-/// They are the kernel's, with their errno. Every method gives `EBADF` or `ENOTSOCK` for a descriptor that is not an open
-/// socket, which `From<OwnedFd>` does not check.
+/// They are the kernel's, with their errno. Every method gives `EBADF` for a descriptor that is not open, and `ENOTSOCK` for one that is
+/// no socket, which `From<OwnedFd>` does not check; but `set_nonblocking`, `is_nonblocking` and `try_clone` are for every kind of file.
 #[doc = concat!(man_page!("socket", 7))]
 pub struct Socket {
     fd: OwnedFd,

@@ -39,7 +39,8 @@ use crate::sys::time::Timespec;
 ///
 /// `After` counts the time the kernel spent waiting. Two things are not waiting and are not
 /// counted: the time the process is stopped by job control (SIGSTOP, Ctrl-Z), and the run time of the
-/// signal handler that interrupts the wait first. Where that matters, use `At`, which is exact.
+/// signal handler that interrupts the wait first. Where that matters, use `At`, which is exact. An
+/// [`Epoll`](crate::epoll::Epoll) counts both: its system call writes no time left, so `After` is made an instant at once.
 ///
 /// A socket's own time for calls that block in it (SO_RCVTIMEO, SO_SNDTIMEO) plays no part in a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

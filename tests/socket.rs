@@ -130,6 +130,15 @@ fn what_is_no_socket_is_an_error_and_not_a_panic() {
     assert_eq!(errno(pipe.take_error()), libc::ENOTSOCK);
     assert_eq!(errno(pipe.connect_timeout(([127, 0, 0, 1], 1), SHORT)), libc::ENOTSOCK);
     assert!(format!("{pipe:?}").starts_with("Socket { fd: "));
+    // These are calls for every kind of file.
+    pipe.set_nonblocking(true).expect("set");
+    assert!(pipe.is_nonblocking().expect("F_GETFL"));
+    assert_eq!(errno(pipe.try_clone().expect("clone").bind(([127, 0, 0, 1], 0))), libc::ENOTSOCK);
+    assert_eq!(errno(pipe.listen(1)), libc::ENOTSOCK);
+    assert_eq!(errno(pipe.connect(([127, 0, 0, 1], 1))), libc::ENOTSOCK);
+    assert_eq!(errno(pipe.send_to(b"x", ([127, 0, 0, 1], 1))), libc::ENOTSOCK);
+    assert_eq!(errno(pipe.peer_addr()), libc::ENOTSOCK);
+    assert_eq!(errno(pipe.shutdown(std::net::Shutdown::Both)), libc::ENOTSOCK);
 }
 
 #[test]

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 use readysock::{Addr, Events, PollFd, Socket, Type, UnixAddr, libc, poll};
-use support::sockets::{LONG, errno, now, pair, tcp, tcp_pair, udp, unix, unix_listener, wait};
+use support::sockets::{
+    LONG, errno, now, pair, tcp, tcp_listener, tcp_pair, udp, unix, unix_listener, wait,
+};
 use support::{emulated, skipped};
 
 #[track_caller]
@@ -131,6 +133,33 @@ fn send_to_an_address_of_another_kind() {
     let (near, _far) = pair(Type::DGRAM);
     assert_eq!(errno(udp().send(b"x")), libc::EDESTADDRREQ);
     assert_eq!(errno(near.send(&vec![0; 1 << 26])), libc::EMSGSIZE);
+}
+
+#[test]
+fn a_socket_without_a_connection_says_so() {
+    let (_listener, tcp_addr) = tcp_listener(1);
+    assert_eq!(errno(tcp().send(b"x")), libc::EPIPE);
+    assert_eq!(errno(tcp().send_to(b"x", tcp_addr)), libc::EPIPE);
+    assert_eq!(errno(tcp().recv(&mut [0; 8])), libc::ENOTCONN);
+
+    let (_listener, addr) = unix_listener(1);
+    let stream = || unix(Type::STREAM);
+    assert_eq!(errno(stream().send(b"x")), libc::ENOTCONN);
+    assert_eq!(errno(stream().send_to(b"x", &addr)), libc::EOPNOTSUPP);
+    assert_eq!(errno(stream().recv(&mut [0; 8])), libc::EINVAL);
+    assert_eq!(errno(stream().recv_from(&mut [0; 8])), libc::EINVAL);
+    assert_eq!(errno(pair(Type::STREAM).0.send_to(b"x", &addr)), libc::EISCONN);
+    assert_eq!(errno(unix(Type::SEQPACKET).send(b"x")), libc::ENOTCONN);
+    assert_eq!(errno(unix(Type::SEQPACKET).recv(&mut [0; 8])), libc::ENOTCONN);
+    assert_eq!(errno(unix(Type::DGRAM).send(b"x")), libc::ENOTCONN);
+
+    // A datagram goes to the address, whoever the peer is.
+    let (near, far) = pair(Type::DGRAM);
+    let other = unix(Type::DGRAM);
+    other.bind(UnixAddr::unnamed()).expect("autobind");
+    assert_eq!(near.send_to(b"x", other.local_addr().expect("its address")).expect("send"), 1);
+    assert_eq!(now(&far, Events::IN), Events::empty());
+    assert_eq!(other.recv(&mut [0; 8]).expect("recv"), 1);
 }
 
 #[test]

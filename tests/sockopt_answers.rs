@@ -174,6 +174,34 @@ fn a_rate_is_an_int_or_a_long_and_none_where_all_bits_are_set() {
     }
 }
 
+/// A kernel before 5.1 would take the low half of the rate. It is known by the length of its answer.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_rate_that_this_kernel_would_cut_is_refused() {
+    let set = |bytes: &[u8], rate| {
+        let bytes = bytes.to_vec();
+        asked(
+            move |_| (bytes.len(), Ok(bytes.clone())),
+            |socket| sockopt::set(socket, sockopt::MaxPacingRate, Some(rate)),
+        )
+    };
+    let max = u64::from(u32::MAX);
+    for rate in [max, max + 1, max + 8, u64::MAX - 1] {
+        let error = set(&7_u32.to_ne_bytes(), rate).0.expect_err("an int is what it has");
+        assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::InvalidInput, None));
+        assert!(error.to_string().contains("use None"), "{error}");
+        // The real kernel is asked to set it; an emulator may refuse.
+        let (result, calls) = set(&7_u64.to_ne_bytes(), rate);
+        assert_ne!(
+            result.map_err(|error| error.raw_os_error()),
+            Err(None),
+            "a long is what it has"
+        );
+        assert_eq!(calls, 1);
+    }
+    assert_eq!(set(&7_u32.to_ne_bytes(), max - 1).1, 0, "an int will do");
+}
+
 #[test]
 fn more_than_a_byte_is_no_field_of_a_header() {
     for number in [-1, 256, c_int::MAX] {

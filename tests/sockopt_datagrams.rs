@@ -3,13 +3,14 @@
 mod support;
 
 use std::io::{ErrorKind, IoSlice};
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{MsgFlags, recvmsg, sendmsg};
-use readysock::sockopt::{self, SetOption, ip, udp};
-use readysock::{Domain, Events, PollFd, Socket, Type, poll};
+use readysock::sockopt::{self, SetOption, ip, ipv6, udp};
+use readysock::{Domain, Events, PollFd, Socket, Type, libc, poll};
 use support::options::lacks;
+use support::skipped;
 use support::sockets::{self, LONG, now};
 
 const LOCAL: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -59,6 +60,28 @@ fn udp_segment_cuts_and_gro_joins() {
     set(&receiver, udp::Gro, true);
     sender.send(&[7; 2500]).unwrap();
     assert_eq!(receiver.recv(&mut [0; 4000]).unwrap(), 2500, "three datagrams at once");
+}
+
+#[test]
+fn udp_segment_over_what_the_interface_takes() {
+    let socket = || Socket::new(Domain::INET6, Type::DGRAM, None);
+    let (Ok(sender), Ok(receiver)) = (socket(), socket()) else {
+        return skipped("no IPv6 here");
+    };
+    if let Err(error) = receiver.bind((Ipv6Addr::LOCALHOST, 0)) {
+        return skipped(&format!("no IPv6 loopback here: {error}"));
+    }
+    sender.connect(receiver.local_addr().unwrap()).unwrap();
+    if lacks(sockopt::set(&sender, ipv6::Mtu, 1280).is_ok(), "IPV6_MTU") {
+        return;
+    }
+    set(&sender, udp::Segment, 1400);
+    let error = sender.send(&[7; 2800]).unwrap_err();
+    let errno = error.raw_os_error();
+    assert!([Some(libc::EMSGSIZE), Some(libc::EINVAL)].contains(&errno), "{error}");
+    set(&sender, udp::Segment, 1200);
+    assert_eq!(sender.send(&[7; 2400]).unwrap(), 2400);
+    assert_eq!(receiver.recv(&mut [0; 4000]).unwrap(), 1200);
 }
 
 /// Control messages of the next datagram.

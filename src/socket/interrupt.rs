@@ -21,7 +21,8 @@ impl Socket {
     /// Makes a call again for as long as a signal interrupts it.
     ///
     /// `own_time` is the option that says how long this call may block. A signal that comes more often than that must not
-    /// keep it blocked for ever, so after the first one a clock runs.
+    /// keep it blocked for ever, so after the first one a clock runs. Each call has the whole time again: the first, those that
+    /// begin before the clock's end, and so the last of them, are less than three times of it together.
     #[inline]
     pub(super) fn restart<T>(
         &self,

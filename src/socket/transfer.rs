@@ -32,7 +32,7 @@ impl Socket {
     /// - `ECONNRESET`: the peer has reset the connection.
     /// - `ECONNREFUSED`: of connected UDP, nobody had listened when an earlier datagram arrived. It comes once, and the socket goes on.
     /// - `EMSGSIZE`: too long for one datagram.
-    /// - `ENOTCONN`, `EDESTADDRREQ`: not connected.
+    /// - `ENOTCONN`, `EDESTADDRREQ`: not connected; of TCP, `EPIPE`.
     ///
     /// There are no flags: MSG_NOSIGNAL is always set, and some of the others would let the kernel use the bytes
     /// after the call.
@@ -97,11 +97,11 @@ impl Socket {
     ///
     /// As [`send`](Socket::send), with those of the address: `ENOENT` or `ECONNREFUSED` for a Unix path, `EINVAL` or
     /// `EAFNOSUPPORT` for one of another domain, `EACCES` for a broadcast address without SO_BROADCAST, `EISCONN` on a
-    /// connected Unix socket.
+    /// connected Unix stream and `EOPNOTSUPP` on one that is not connected.
     ///
     /// # Traps
     ///
-    /// - A connected TCP socket ignores the address.
+    /// - A connected TCP socket ignores the address; a connected datagram socket sends there, and not to its peer.
     #[doc = concat!(man_page!("sendto", 2))]
     #[doc(alias = "sendto")]
     #[must_use = "of a stream, fewer bytes may have gone than were given"]
@@ -134,7 +134,7 @@ impl Socket {
     /// - `EAGAIN`: non-blocking and nothing there, or SO_RCVTIMEO is over.
     /// - `ECONNRESET`: the peer has reset the connection.
     /// - `ECONNREFUSED`: of a connected UDP socket, nobody listened for what was sent. It comes once, and the socket goes on.
-    /// - `ENOTCONN`: a stream that is not connected.
+    /// - `ENOTCONN`: a stream that is not connected; of a Unix one, `EINVAL`.
     #[doc = concat!(man_page!("recv", 2))]
     #[inline]
     #[must_use = "only so many bytes of the buffer are new; of a stream, 0 is its end"]

@@ -158,9 +158,14 @@ impl Encode for Rate {
         if let Some(rate) = u32::try_from(rate).ok().filter(|rate| *rate != u32::MAX) {
             return sys::set_integer(fd, level, name, &rate.to_ne_bytes());
         }
-        let rate = c_ulong::try_from(rate).ok().filter(|rate| *rate != c_ulong::MAX);
         let too_fast = || invalid("over what this machine can pace: use None, no limit");
-        sys::set_integer(fd, level, name, &rate.ok_or_else(too_fast)?.to_ne_bytes())
+        let rate = c_ulong::try_from(rate).ok().filter(|rate| *rate != c_ulong::MAX);
+        let bytes = rate.ok_or_else(too_fast)?.to_ne_bytes();
+        // Before Linux 5.1 the kernel takes the low half for the rate.
+        if sys::get(fd, level, name, &mut [0; size_of::<c_ulong>()])? < bytes.len() {
+            return Err(too_fast());
+        }
+        sys::set_integer(fd, level, name, &bytes)
     }
 }
 

@@ -144,7 +144,7 @@ options! {
     /// `SO_MAX_PACING_RATE`: the most bytes per second that are sent. Since Linux 3.13.
     ///
     /// `None` is no limit, as at first. TCP paces by itself since Linux 4.13; other sockets need the queueing discipline fq on the interface, and are not held back without it.
-    /// Over 4294967294 since Linux 5.1, and never on a 32-bit machine: InvalidInput.
+    /// Rates over 4294967294 need Linux 5.1 and a 64-bit program: else InvalidInput.
     #[doc(alias = "SO_MAX_PACING_RATE")]
     MaxPacingRate = SO_MAX_PACING_RATE: Option<u64> as Rate, "bytes/s", get set, example tcp Some(1_000_000);
 

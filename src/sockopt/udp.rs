@@ -21,7 +21,7 @@ options! {
 
     /// `UDP_SEGMENT`: cut what is sent into datagrams of this size. Since Linux 4.18.
     ///
-    /// One call then sends up to 64 of them (128 since Linux 6.9), and the network card may do the cutting. 0 is off; over 65535 is EINVAL; more than the interface takes, EINVAL from the send.
+    /// One call then sends up to 64 of them (128 since Linux 6.9), and the network card may do the cutting. 0 is off; over 65535 is EINVAL; more than the interface takes, EMSGSIZE from the send (EINVAL from kernels before 6.14).
     #[doc(alias = "UDP_SEGMENT")]
     Segment = UDP_SEGMENT: usize as Size, "bytes", get set, example udp 1200;
 }
