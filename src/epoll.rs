@@ -142,7 +142,7 @@ pub struct Epoll<S> {
     /// What the kernel reported, and how much of it `next_ready` has looked at.
     events: Vec<RawEvent>,
     cursor: usize,
-    /// The instance knows of something that is no longer here.
+    /// The instance knows of something that is no longer here, or was not filled to the end.
     stale: bool,
 }
 

@@ -264,38 +264,38 @@ fn a_panic_while_it_is_filled() {
 
 /// It is here no longer, so that no source has this descriptor: it can be watched.
 fn what_is_left_is_in_nobody_s_way() {
-    for by_flags in [false, true] {
-        let mut epoll = Epoll::new().unwrap();
-        let ((near, far), (_other_near, other)) = (pair(), pair());
-        let source = Shifty::new(far);
-        let number = Rc::clone(&source.number);
-        let key = epoll.insert(source, EpollFlags::IN).unwrap();
-        number.set(Some(other.as_raw_fd()));
-        let source = epoll.remove(key).unwrap();
-        number.set(None);
-        write(&near);
-        let key = if by_flags {
-            // One that could not be taken over, and says the number that is left over now.
-            let second = Shifty::new(pair().1);
-            let (says, own) = (Rc::clone(&second.number), source.stream.as_raw_fd());
-            let key = epoll.insert(second, EpollFlags::IN).unwrap();
-            says.set(Some(1_000_000));
-            assert_eq!(take(&mut epoll, NOW), [(key, EpollFlags::ERR)]);
-            let first = epoll.insert(source, EpollFlags::IN).unwrap();
-            number.set(Some(1_000_000));
-            let _source = epoll.remove(first).unwrap();
-            says.set(Some(own));
-            assert!(epoll.set_flags(key, EpollFlags::IN).unwrap());
-            assert_eq!(take(&mut epoll, LONG), [(key, EpollFlags::IN)]);
-            continue;
-        } else {
-            epoll.insert(source, EpollFlags::IN).unwrap()
-        };
-        assert_eq!(take(&mut epoll, LONG), [(key, EpollFlags::IN)]);
-        // Where another source has it, it is as it was.
-        let second = Shifty::new(pair().1);
-        second.number.set(Some(epoll.get(key).unwrap().stream.as_raw_fd()));
-        let error = epoll.insert(second, EpollFlags::IN).expect_err("there already").error;
-        assert_eq!(error.raw_os_error(), Some(libc::EEXIST));
-    }
+    let mut epoll = Epoll::new().unwrap();
+    let (near, far) = pair();
+    write(&near);
+    let source = leave_behind(&mut epoll, Shifty::new(far));
+    let key = epoll.insert(source, EpollFlags::IN).unwrap();
+    assert_eq!(take(&mut epoll, LONG), [(key, EpollFlags::IN)]);
+    // Where another source has it, it is as it was.
+    let second = Shifty::new(pair().1);
+    let (says, own) = (Rc::clone(&second.number), epoll.get(key).unwrap().stream.as_raw_fd());
+    says.set(Some(own));
+    let error = epoll.insert(second, EpollFlags::IN).expect_err("there already").error;
+    assert_eq!(error.raw_os_error(), Some(libc::EEXIST));
+
+    // The same of one that was told that it could not be watched, and is set again.
+    let second = Shifty::new(pair().1);
+    let says = Rc::clone(&second.number);
+    let again = epoll.insert(second, EpollFlags::IN).unwrap();
+    says.set(Some(1_000_000));
+    let source = epoll.remove(key).unwrap();
+    let source = leave_behind(&mut epoll, source);
+    assert_eq!(take(&mut epoll, NOW), [(again, EpollFlags::ERR)]);
+    let _source = leave_behind(&mut epoll, source);
+    says.set(Some(own));
+    assert!(epoll.set_flags(again, EpollFlags::IN).unwrap());
+    assert_eq!(take(&mut epoll, LONG), [(again, EpollFlags::IN)]);
+}
+
+/// Inserts it and takes it out while it says another number: its registration stays.
+fn leave_behind(epoll: &mut Epoll<Shifty>, source: Shifty) -> Shifty {
+    let key = epoll.insert(source, EpollFlags::IN).unwrap();
+    epoll.get(key).unwrap().number.set(Some(1_000_000));
+    let source = epoll.remove(key).unwrap();
+    source.number.set(None);
+    source
 }

@@ -21,8 +21,8 @@ impl Socket {
     /// Makes a call again for as long as a signal interrupts it.
     ///
     /// `own_time` is the option that says how long this call may block. A signal that comes more often than that must not
-    /// keep it blocked for ever, so after the first one a clock runs. Each call has the whole time again: the first, those that
-    /// begin before the clock's end, and so the last of them, are less than three times of it together.
+    /// keep it blocked for ever, so after the first one a clock runs. Each call has the whole time again, and the last begins
+    /// before the clock ends: together they take less than three times of it.
     #[inline]
     pub(super) fn restart<T>(
         &self,

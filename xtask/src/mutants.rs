@@ -152,7 +152,7 @@ const GROUPS: [Group; 10] = [
     },
     Group {
         name: "epoll",
-        files: &["src/epoll.rs", "src/sys/epoll.rs"],
+        files: &["src/epoll.rs", "src/holders.rs", "src/sys/epoll.rs"],
         tests: &["--lib", "--test=epoll*", "--test=reactor"],
     },
     Group {
