@@ -410,7 +410,6 @@ impl<S: AsFd> Epoll<S> {
         keys.sort_unstable();
         // Here the old one goes, before the new one is filled: the user's limit counts what both have.
         self.instance = Instance::new()?;
-        self.holders.clear();
         for (_, key) in &keys {
             if let Some(entry) = self.entries.get_mut(*key) {
                 entry.number = UNREGISTERED;

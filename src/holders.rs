@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 
 use crate::slab::Key;
 
-/// By number. A key stays here when its source goes: who asks compares.
+/// By number. A key stays here when its source or its registration goes: who asks compares the number.
 #[derive(Default)]
 pub(crate) struct Holders(Vec<Key>);
 
@@ -32,10 +32,6 @@ impl Holders {
         }
         before
     }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
 }
 
 #[cfg(test)]
@@ -51,7 +47,5 @@ mod tests {
         assert_eq!([4, 5, 6, -1].map(|number| holders.get(number)), [None, Some(a), None, None]);
         assert_eq!((holders.replace(5, b), holders.replace(0, a)), (Some(a), None));
         assert_eq!((holders.get(5), holders.get(0)), (Some(b), Some(a)));
-        holders.clear();
-        assert_eq!((holders.get(5), holders.replace(6, a), holders.get(5)), (None, None, None));
     }
 }
