@@ -47,11 +47,13 @@ enum Phase {
     Draining,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Writing {
     Open,
     Ending,
     Ended,
+    /// It found a reset: what came before that is still to be read.
+    Failed,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -181,7 +183,17 @@ impl Connection {
     /// The first reason counts.
     pub(super) fn lose(&mut self, why: Lost) {
         if self.lost.is_none() {
-            self.lost = Some(why);
+            self.lost = Some(if self.writing == Writing::Failed { Lost::Reset } else { why });
+        }
+    }
+
+    /// A send did not go. After a reset there may be something to read still, and then there is an end for sure.
+    fn fail(&mut self, error: io::Error) {
+        let why = Lost::by(error);
+        if matches!(why, Lost::Reset) && self.phase == Phase::Open && self.wants_in() {
+            (self.writing, self.queue) = (Writing::Failed, None);
+        } else {
+            self.lose(why);
         }
     }
 
@@ -258,7 +270,7 @@ impl Connection {
                 Ok(n) if n == bytes.len() => return,
                 Ok(n) => rest = bytes.get(n..).unwrap_or_default(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return self.lose(Lost::by(error)),
+                Err(error) => return self.fail(error),
             }
         }
         let queue = self.queue.get_or_insert_with(Queue::new);
@@ -274,7 +286,7 @@ impl Connection {
         match self.socket.send(queue.bytes.get(queue.sent..).unwrap_or_default()) {
             Ok(n) => queue.sent += n,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return self.take_what_waits(),
-            Err(error) => return self.lose(Lost::by(error)),
+            Err(error) => return self.fail(error),
         }
         if queue.len() > 0 {
             // What was sent is let go of when it is the larger part.
@@ -321,8 +333,8 @@ impl Connection {
                 self.read_closed = true;
                 match self.phase {
                     Phase::Draining => self.lose(Lost::Closed),
-                    Phase::Open => return (Came::End, false),
-                    Phase::Closing => {}
+                    Phase::Open if self.writing < Writing::Failed => return (Came::End, false),
+                    Phase::Open | Phase::Closing => {}
                 }
             }
             Ok(n) if self.phase == Phase::Draining => {
@@ -377,7 +389,7 @@ impl Connection {
         {
             return;
         }
-        if self.writing != Writing::Ended {
+        if self.writing < Writing::Ended {
             self.writing = Writing::Ended;
             if let Err(error) = self.socket.shutdown(Shutdown::Write) {
                 // Not connected any more: was it reset?
@@ -394,15 +406,17 @@ impl Connection {
 
     /// Both halves have ended: that is all of it.
     pub(super) fn end_if_both_have(&mut self) {
-        if self.read_closed && self.writing == Writing::Ended {
+        if self.read_closed && self.writing >= Writing::Ended {
             self.lose(Lost::Closed);
         }
     }
 
     /// Has the close, which comes next, be a reset.
     pub(super) fn abort(&mut self) {
-        // Of a Unix socket it means nothing, and is no error.
-        let _ = sockopt::set(&self.socket, SoLinger, Linger::Abort);
+        if self.lost.is_none() {
+            // Of a Unix socket it means nothing, and is no error.
+            let _ = sockopt::set(&self.socket, SoLinger, Linger::Abort);
+        }
         self.queue = None;
         self.lose(Lost::Aborted);
     }

@@ -1,6 +1,6 @@
 //! Listeners: taking connections in, a few in each pass, and what to do where the system has no descriptor for the next.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use super::connection::Connection;
@@ -12,7 +12,7 @@ use crate::addr::Addr;
 use crate::poll::Events;
 use crate::slab::Key;
 use crate::socket::Socket;
-use crate::sockopt::{self, ReuseAddr};
+use crate::sockopt::{self, AcceptConn, ReuseAddr};
 use crate::{Domain, Type};
 
 /// How many connections a listener may bring in one pass: the others wait, and so do not keep those that are there waiting.
@@ -70,12 +70,17 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// Those of [`Socket::set_nonblocking`], and of the backend.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): it does not listen. `ENOTSOCK`: it is no socket.
+    /// - Those of [`Socket::set_nonblocking`], and of the backend.
     pub fn listen_on<P: Protocol + 'static>(
         &mut self,
         socket: Socket,
         mut protocol: impl FnMut(&Addr) -> P + 'static,
     ) -> io::Result<Key> {
+        if !sockopt::get(&socket, AcceptConn)? {
+            let text = "the socket does not listen: call its listen first";
+            return Err(io::Error::new(ErrorKind::InvalidInput, text));
+        }
         socket.set_nonblocking(true)?;
         let factory: Factory = Box::new(move |peer| Box::new(protocol(peer)));
         let (factory, rest) = (Some(factory), Duration::ZERO);
@@ -98,7 +103,10 @@ impl Reactor {
             let Some(listening) = self.listening(key) else { return };
             match listening.socket.accept_nonblocking() {
                 Ok((socket, peer)) => self.accepted(key, socket, &peer),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // The reserve may have been given away for a client that was not there.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return self.reserve.restore();
+                }
                 Err(error) => match verdict(&error) {
                     Verdict::GoOn => {}
                     Verdict::BackOff { descriptors } => {

@@ -271,7 +271,8 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// - `ENOTSOCK`: it is no socket. [`NotFound`](ErrorKind::NotFound): there is no source of this key.
+    /// - `ENOTSOCK`: it is no socket. [`NotFound`](ErrorKind::NotFound): there is no source of this key, or it is one that is at work, in its own
+    ///   callback: a datagram socket, what is watched, a dispatcher.
     pub fn local_addr(&self, key: Key) -> io::Result<Addr> {
         let fd = self.sources.get(key).and_then(Source::fd).ok_or(ErrorKind::NotFound)?;
         getsockname(fd).map(Addr::from_raw)
@@ -303,6 +304,9 @@ impl Drop for Reactor {
         for call in self.shared.close() {
             self.contain(None, |_| drop(call));
         }
+        for timer in self.timers.all() {
+            self.contain(None, |reactor| reactor.cancel(timer));
+        }
         let keys: Vec<Key> = self.sources.iter().map(|(key, _)| key).collect();
         for key in keys {
             match self.sources.get_mut(key).map(|source| &mut source.kind) {
@@ -317,10 +321,7 @@ impl Drop for Reactor {
                     self.connect_fails(key, error);
                     self.attend(key);
                 }
-                _ => {
-                    let source = self.discard(key);
-                    self.contain(None, |_| drop(source));
-                }
+                _ => self.let_go(key),
             }
         }
     }

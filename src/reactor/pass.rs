@@ -32,7 +32,8 @@ impl Reactor {
     /// # Errors
     ///
     /// - [`InvalidInput`](ErrorKind::InvalidInput): called from a callback, where it runs already.
-    /// - The backend's, after which it makes no sense to go on: `ENOMEM`.
+    /// - The backend's, after which it makes no sense to go on: `ENOMEM`; of epoll `EMFILE`, where a source's descriptor changed and there is
+    ///   none for a new instance; of poll `EINVAL`, where the limit of descriptors was lowered below the number of sources.
     pub fn run(&mut self) -> io::Result<()> {
         let running = self.enter()?;
         while !running.0.shared.stop.swap(false, Ordering::AcqRel) {
@@ -275,7 +276,6 @@ impl Reactor {
         self.dirty.drain(..count);
     }
 
-    #[cold]
     fn unwatchable(&mut self, key: Key, error: io::Error) {
         let Some(source) = self.sources.get_mut(key) else { return };
         // The selector watches it no more.
@@ -305,6 +305,13 @@ impl Reactor {
     pub(super) fn discard(&mut self, key: Key) -> Option<Source> {
         self.disarm(key);
         self.sources.remove(key)
+    }
+
+    /// The same, where its as_fd and its drop may panic, and others are still to be told.
+    pub(super) fn let_go(&mut self, key: Key) {
+        self.contain(None, |reactor| reactor.disarm(key));
+        let source = self.sources.remove(key);
+        self.contain(None, |_| drop(source));
     }
 
     /// Makes a call that may panic, and tells the hook where it does. Whatever the panic left half done is the caller's own; the reactor's
@@ -338,7 +345,6 @@ impl Reactor {
     }
 
     /// Takes a source out that does not work any more, and says so.
-    #[cold]
     pub(super) fn give_up(&mut self, key: Key, error: io::Error) {
         self.contain(None, |reactor| reactor.remove(key));
         self.tell(Problem::Broken { source: key, error });

@@ -11,7 +11,8 @@ use crate::sys::signal::Catcher;
 /// [Stops](Reactor::stop) the reactor when one of these signals comes to the process, whichever thread it interrupts.
 ///
 /// From here on they no longer end the program. When the source of this key is [removed](Reactor::remove), or the reactor dropped, they do again what
-/// they did before. Calls that a signal interrupts go on by themselves (SA_RESTART).
+/// they did before. Calls that a signal interrupts go on by themselves (SA_RESTART). In a child that was forked meanwhile they end it, or are
+/// ignored if they were before.
 ///
 /// ```
 /// use readysock::libc::{SIGINT, SIGTERM, raise};

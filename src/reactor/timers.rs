@@ -51,6 +51,10 @@ impl Timers {
         self.waiting.remove(timer.0).is_some()
     }
 
+    pub(super) fn all(&self) -> Vec<Timer> {
+        self.waiting.iter().map(|(key, _)| Timer(key)).collect()
+    }
+
     pub(super) fn reset(&mut self, timer: Timer, due: Instant) -> bool {
         let Some(waiting) = self.waiting.get_mut(timer.0) else { return false };
         waiting.due = due;

@@ -199,10 +199,7 @@ impl Reactor {
             kind => *kind = Kind::Watch { watched: Some(watched), events: Events::empty() },
         }
         if removed {
-            // Its as_fd and its drop may panic, and others of this pass are still to be told.
-            self.contain(None, |reactor| reactor.disarm(key));
-            let source = self.sources.remove(key);
-            self.contain(None, |_| drop(source));
+            self.let_go(key);
         }
         self.settle(key);
     }

@@ -6,9 +6,10 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::unistd::getpid;
 
 use super::cvt;
 
@@ -17,6 +18,10 @@ use super::cvt;
 static TARGET: OnceLock<EventFd> = OnceLock::new();
 /// Whether there is a catcher.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// The process of the catcher: a child that was forked has the handler, too, and the target is shared with it.
+static OWNER: AtomicI32 = AtomicI32::new(0);
+/// The signals that were ignored before, a bit for each: there are 64.
+static IGNORED: AtomicU64 = AtomicU64::new(0);
 
 /// Catches some signals for as long as it lives. There is one at a time in a process.
 #[derive(Debug)]
@@ -50,6 +55,8 @@ impl Catcher {
         let mut catcher = Catcher { target, before: Vec::with_capacity(signals.len()) };
         // What came too late for the one before is not for this one.
         catcher.take();
+        OWNER.store(getpid().as_raw(), Ordering::Relaxed);
+        IGNORED.store(0, Ordering::Relaxed);
         for &signal in signals {
             catcher.before.push((signal, catch(signal)?));
         }
@@ -97,12 +104,23 @@ fn catch(signal: c_int) -> io::Result<Action> {
     // SAFETY: the kernel reads `action`, whose handler takes one number (no SA_SIGINFO) and does only what is safe in a signal handler, and writes
     // `before`.
     cvt(unsafe { libc::sigaction(signal, &raw const action, &raw mut before) })?;
+    if before.sa_sigaction == libc::SIG_IGN {
+        IGNORED.fetch_or(bit(signal), Ordering::Relaxed);
+    }
     Ok(Action(before))
 }
 
-/// An atomic load and write(2): both are safe in a signal handler. errno is the interrupted thread's, and stays.
-extern "C" fn handler(_: c_int) {
+fn bit(signal: c_int) -> u64 {
+    1_u64.rotate_left(signal.unsigned_abs().wrapping_sub(1))
+}
+
+/// Atomic loads, getpid(2) and write(2), in a child sigaction(2) and raise(3): all are safe in a signal handler. errno is the interrupted
+/// thread's, and stays.
+extern "C" fn handler(signal: c_int) {
     let Some(target) = TARGET.get() else { return };
+    if getpid().as_raw() != OWNER.load(Ordering::Relaxed) {
+        return not_caught(signal);
+    }
     // SAFETY: the place of this thread's errno is there as long as the thread is.
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above, and no other thread writes to it.
@@ -112,4 +130,16 @@ extern "C" fn handler(_: c_int) {
     unsafe { libc::write(target.as_raw_fd(), ptr::from_ref(&one).cast(), size_of::<u64>()) };
     // SAFETY: as above.
     unsafe { *errno = before };
+}
+
+/// The signal is a child's: it does there what it did before it was caught here, or what it does by default where that was somebody's handler.
+fn not_caught(signal: c_int) {
+    if IGNORED.load(Ordering::Relaxed) & bit(signal) != 0 {
+        return;
+    }
+    // SAFETY: SIG_DFL is no handler. The signal is blocked until the handler returns, and is delivered then.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
 }

@@ -11,11 +11,17 @@ suite! {
         contract_7_a_signal_does_not_end_a_wait,
         contract_8_however_many_are_ready_none_is_passed_over,
         contract_9_any_number_of_descriptors_and_any_number_of_one,
-        a_negative_descriptor_is_refused,
+        a_negative_descriptor_is_refused;
+    registrations:
         sources_whose_descriptor_changes_do_no_harm,
         a_number_that_two_say_is_whose_it_always_was,
         a_source_that_alternates_does_not_end_the_loop,
-        two_sources_with_one_descriptor;
+        two_sources_with_one_descriptor,
+        what_was_removed_ends_no_wait,
+        a_number_that_was_left_can_be_watched_again,
+        another_file_under_the_number,
+        standard_input_can_be_watched,
+        a_connection_that_cannot_be_watched_is_lost;
     streams:
         a_mebibyte_then_a_close_arrives_whole_then_lost_once,
         eight_mebibytes_that_are_written_then_closed_arrive_whole,
@@ -27,6 +33,7 @@ suite! {
         a_reset_that_is_noticed_late_is_one_all_the_same,
         a_reset_after_a_half_close_is_one,
         data_before_a_reset_is_not_lost,
+        data_before_a_reset_is_not_lost_by_who_writes,
         paused_reading_and_a_reset_do_not_spin_and_resuming_tells,
         paused_reading_leaves_the_bytes_with_the_kernel,
         unix_streams,
@@ -36,6 +43,7 @@ suite! {
         every_length_comes_whole,
         data_and_the_end_that_came_together,
         what_follows_urgent_data,
+        a_signal_at_urgent_data_loses_nothing,
         what_rested_when_its_turn_came,
         timestamps_do_not_spin;
     marks:
@@ -60,6 +68,7 @@ suite! {
         a_close_on_both_sides,
         the_first_reason_counts,
         a_reset_whose_error_was_taken_elsewhere,
+        a_removal_of_what_has_ended_changes_nothing,
         a_close_can_be_cut_short,
         when_it_is_lost_it_is_gone,
         nothing_is_left_behind;
@@ -73,6 +82,7 @@ suite! {
         a_panic_of_a_dispatcher_that_is_asked,
         a_panic_of_the_hook_and_of_what_was_thrown,
         panics_while_the_reactor_is_dropped,
+        a_panic_of_as_fd_while_the_reactor_is_dropped,
         a_panic_of_as_fd_leaves_the_reactor_whole;
     connect:
         a_connect_that_succeeds_is_told_later_and_once,
@@ -141,9 +151,12 @@ suite! {
     refused:
         out_of_descriptors_a_listener_rests_and_recovers,
         out_of_descriptors_a_connect_fails,
+        the_spare_descriptor_is_not_given_away_for_nobody,
+        what_does_not_listen_is_refused,
         a_resting_listener_may_be_removed;
     signals:
         signals_stop_the_reactor,
+        a_signal_to_a_child_is_the_child_s,
         signals_are_given_back,
         a_caught_signal_disturbs_nothing;
     foreign:

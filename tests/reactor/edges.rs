@@ -84,6 +84,24 @@ pub fn what_follows_urgent_data(backend: Backend) {
     }
 }
 
+/// A read that stands at the urgent byte gives up where a signal has come, and says that there is nothing: what is behind it comes all the same.
+pub fn a_signal_at_urgent_data_loses_nothing(backend: Backend) {
+    if support::emulated() {
+        return support::skipped("signals as fast as these: the emulator does nothing else");
+    }
+    let mut it = Loop::new(backend);
+    let (peer, seen) = Peer::new();
+    let (_, mut far) = it.connection(peer);
+    let _timer = support::ticks::every(Duration::from_micros(40));
+    for round in 1..=1000 {
+        far.write_all(b"a").unwrap();
+        urgent(&far);
+        far.write_all(b"b").unwrap();
+        it.until(|| seen.borrow().data.len() == 2 * round);
+    }
+    assert!(seen.borrow().data.chunks(2).all(|two| two == b"ab"));
+}
+
 /// Two are ready; the first that is told has the other one rest, and go on, before that one's turn.
 pub fn what_rested_when_its_turn_came(backend: Backend) {
     let mut it = Loop::new(backend);

@@ -12,6 +12,7 @@ mod lines;
 mod marks;
 mod panics;
 mod refused;
+mod registrations;
 mod selector;
 mod signals;
 mod sources;

@@ -313,21 +313,45 @@ pub fn panics_while_the_reactor_is_dropped(backend: Backend) {
     let (_, _other) = it.connection(second);
     let bomb = Bomb;
     assert!(it.handle().post(move |_| drop(bomb)));
+    for bomb in [Bomb, Bomb] {
+        it.call_later(Duration::from_secs(3600), move |_| drop(bomb));
+    }
     it.on_problem(|_| ());
     it.drop_reactor();
     assert!(matches!(first_seen.borrow().ended(), Lost::Dropped));
     assert!(matches!(second_seen.borrow().ended(), Lost::Dropped));
 }
 
+/// The reactor goes, and one source's as_fd panics: those behind it are told all the same.
+pub fn a_panic_of_as_fd_while_the_reactor_is_dropped(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let refuses = Rc::new(Cell::new(false));
+    it.watch(
+        Refusing(UnixStream::pair().unwrap().1, Rc::clone(&refuses)),
+        Events::IN,
+        |_, _, _, _| (),
+    )
+    .unwrap();
+    let (peer, seen) = Peer::new();
+    let (_, _far) = it.connection(peer);
+    refuses.set(true);
+    it.drop_reactor();
+    assert!(matches!(seen.borrow().ended(), Lost::Dropped));
+    let problems = it.problems();
+    assert!(matches!(&problems[..], [Problem::Panic { .. }]), "{problems:?}");
+}
+
+struct Refusing(UnixStream, Rc<Cell<bool>>);
+
+impl AsFd for Refusing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        assert!(!self.1.get(), "as told");
+        self.0.as_fd()
+    }
+}
+
 /// A source whose as_fd panics ends the run, as any panic would; the reactor itself is whole.
 pub fn a_panic_of_as_fd_leaves_the_reactor_whole(backend: Backend) {
-    struct Refusing(UnixStream, Rc<Cell<bool>>);
-    impl AsFd for Refusing {
-        fn as_fd(&self) -> BorrowedFd<'_> {
-            assert!(!self.1.get(), "as told");
-            self.0.as_fd()
-        }
-    }
     let mut it = Loop::new(backend);
     let refuses = Rc::new(Cell::new(false));
     let (near, far) = UnixStream::pair().unwrap();

@@ -68,6 +68,46 @@ pub fn out_of_descriptors_a_listener_rests_and_recovers(backend: Backend) {
     assert!(it.problems().is_empty());
 }
 
+/// The last descriptor went to a client, and nobody else waits: the spare one stays for the next.
+pub fn the_spare_descriptor_is_not_given_away_for_nobody(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let made = count();
+    let counted = Rc::clone(&made);
+    let (_, addr) = it.serve(move || {
+        add(&counted);
+        Peer::new().0
+    });
+    let clients = [TcpStream::connect(addr).unwrap()];
+    let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
+    if !leave(1) {
+        return;
+    }
+    // Whatever numbers are free below, but one.
+    let mut fillers: Vec<_> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+    fillers.pop();
+    it.until(|| made.get() == 1);
+    it.passes(2);
+    let more = fs::File::open("/dev/null");
+    assert_eq!(more.expect_err("there is none").raw_os_error(), Some(libc::EMFILE));
+    let problems = it.problems();
+    assert!(problems.is_empty(), "{problems:?}: nobody waits");
+    drop((clients, near, fillers));
+}
+
+/// What would never have a connection to take, and be ready all the same.
+pub fn what_does_not_listen_is_refused(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let udp = crate::support::sockets::udp();
+    let tcp = readysock::Socket::new(readysock::Domain::INET, readysock::Type::STREAM, None);
+    for socket in [udp, tcp.unwrap()] {
+        let refused = it.listen_on(socket, |_| Peer::new().0);
+        assert_eq!(refused.expect_err("refused").kind(), std::io::ErrorKind::InvalidInput);
+    }
+    let pipe = readysock::Socket::from(crate::support::fds::pipe().0);
+    let refused = it.listen_on(pipe, |_| Peer::new().0);
+    assert_eq!(refused.expect_err("refused").raw_os_error(), Some(libc::ENOTSOCK));
+}
+
 fn readable(stream: &TcpStream) -> bool {
     let mut slots = [readysock::PollFd::of(stream, readysock::Events::IN)];
     readysock::poll(&mut slots, Duration::ZERO).unwrap() == 1

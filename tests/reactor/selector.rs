@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use readysock::reactor::{Backend, Problem};
-use readysock::{Events, Key, Socket, Timeout};
+use readysock::{Events, Key, Timeout};
 
 use crate::support;
 use crate::support::fds::{numbered, pipe};
@@ -18,9 +18,9 @@ use crate::support::options::tcp;
 use crate::tools::{Count, LONG, Loop, add, count, fill, reset};
 
 /// What a source was told, in order.
-type Told = Rc<RefCell<Vec<Events>>>;
+pub type Told = Rc<RefCell<Vec<Events>>>;
 
-fn watch<S: AsFd + 'static>(it: &mut Loop, source: S, events: Events) -> (Key, Told) {
+pub fn watch<S: AsFd + 'static>(it: &mut Loop, source: S, events: Events) -> (Key, Told) {
     let told = Told::default();
     let list = Rc::clone(&told);
     let watched = it.watch(source, events, move |_, _, _, events| list.borrow_mut().push(events));
@@ -75,7 +75,7 @@ pub fn contract_1_what_is_ready_is_reported_as_long_as_it_is(backend: Backend) {
 }
 
 /// The reading end of a pipe with something in it. The other end stays open as long as the case.
-fn pair_with_data() -> OwnedFd {
+pub fn pair_with_data() -> OwnedFd {
     let (reader, writer) = pipe();
     nix::unistd::write(&writer, b"x").unwrap();
     std::mem::forget(writer);
@@ -222,7 +222,7 @@ pub fn contract_5_a_connection_that_has_ended_is_ready(backend: Backend) {
 }
 
 /// A source whose descriptor is another one when it is told so: one that is closed, say, with a number that no file has.
-struct Shifty(Rc<Cell<RawFd>>, OwnedFd);
+pub struct Shifty(pub Rc<Cell<RawFd>>, pub OwnedFd);
 
 impl AsFd for Shifty {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -234,9 +234,9 @@ impl AsFd for Shifty {
     }
 }
 
-const OPEN: RawFd = RawFd::MAX;
+pub const OPEN: RawFd = RawFd::MAX;
 /// In the part of the table that every process has, so that select(2) looks at it; no case opens as many.
-const NOT_OPEN: RawFd = 60;
+pub const NOT_OPEN: RawFd = 60;
 
 pub fn contract_6_a_descriptor_that_is_not_open_any_more(backend: Backend) {
     let mut it = Loop::new(backend);
@@ -261,7 +261,7 @@ pub fn contract_6_a_descriptor_that_is_not_open_any_more(backend: Backend) {
 }
 
 /// Whoever has it does not close it: somebody else has.
-struct Leaked(RawFd);
+pub struct Leaked(pub RawFd);
 
 impl AsFd for Leaked {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -394,125 +394,4 @@ pub fn a_negative_descriptor_is_refused(backend: Backend) {
     it.passes(2);
     assert!(told.borrow().is_empty() && !it.contains(key));
     assert!(matches!(&it.problems()[..], [Problem::Broken { .. }]));
-}
-
-/// Sources that say now this descriptor, now that: none of it is anybody else's loss.
-pub fn sources_whose_descriptor_changes_do_no_harm(backend: Backend) {
-    let (near, far) = UnixStream::pair().unwrap();
-    let (near, far) = (Socket::from(near), Rc::new(Socket::from(far)));
-    near.send_all(b"x").unwrap();
-    let file = std::fs::File::open("/proc/self/exe").unwrap();
-    let (quiet, _other) = UnixStream::pair().unwrap();
-    let numbers =
-        [NOT_OPEN, far.as_fd().as_raw_fd(), file.as_raw_fd(), quiet.as_raw_fd(), -100, OPEN];
-    for (first, second, liar_first) in numbers
-        .iter()
-        .flat_map(|first| numbers.iter().map(move |second| (*first, *second)))
-        .flat_map(|(first, second)| [false, true].map(|liar_first| (first, second, liar_first)))
-    {
-        let mut it = Loop::new(backend);
-        let number = Rc::new(Cell::new(OPEN));
-        let liar = |it: &mut Loop| watch(it, Shifty(Rc::clone(&number), pipe().0), Events::IN).0;
-        let before = liar_first.then(|| liar(&mut it));
-        let (_, told) = watch(&mut it, Rc::clone(&far), Events::IN);
-        let key = before.unwrap_or_else(|| liar(&mut it));
-        it.passes(1);
-        for (events, number_now) in
-            [(Events::IN, first), (Events::PRI, second), (Events::IN, first)]
-        {
-            number.set(number_now);
-            it.passes(1);
-            it.set_events(key, events);
-            it.passes(2);
-        }
-        it.remove(key);
-        it.passes(1);
-        told.take();
-        it.passes(2);
-        assert_eq!(told.take(), [Events::IN; 2], "{first}, then {second}, {liar_first}");
-        it.problems();
-    }
-}
-
-/// Where a backend makes all registrations anew: one that says another one's number does not have its place.
-pub fn a_number_that_two_say_is_whose_it_always_was(backend: Backend) {
-    for liar_first in [true, false] {
-        let mut it = Loop::new(backend);
-        let shifty = |number: &Rc<Cell<RawFd>>| Shifty(Rc::clone(number), pipe().0);
-        let (liar, gone) = (Rc::new(Cell::new(OPEN)), Rc::new(Cell::new(OPEN)));
-        if liar_first {
-            watch(&mut it, shifty(&liar), Events::IN);
-        }
-        let far = pair_with_data();
-        let number = far.as_raw_fd();
-        let (_, told) = watch(&mut it, far, Events::IN);
-        if !liar_first {
-            watch(&mut it, shifty(&liar), Events::IN);
-        }
-        let (changes, _) = watch(&mut it, shifty(&gone), Events::IN);
-        it.passes(1);
-        liar.set(number);
-        // It cannot be taken out of an instance under the number that it had.
-        gone.set(NOT_OPEN);
-        assert!(it.remove(changes));
-        it.passes(1);
-        told.take();
-        it.passes(2);
-        assert_eq!(told.take(), [Events::IN; 2], "{backend:?}, {liar_first}");
-        it.problems();
-    }
-}
-
-/// It says another one at every look: that ends neither the loop nor the others' turn.
-pub fn a_source_that_alternates_does_not_end_the_loop(backend: Backend) {
-    struct Alternating(Cell<bool>, OwnedFd);
-    impl AsFd for Alternating {
-        fn as_fd(&self) -> BorrowedFd<'_> {
-            if self.0.replace(!self.0.get()) {
-                // SAFETY: as with Shifty.
-                return unsafe { BorrowedFd::borrow_raw(NOT_OPEN) };
-            }
-            self.1.as_fd()
-        }
-    }
-    for first in [false, true] {
-        let mut it = Loop::new(backend);
-        let (key, _) = watch(&mut it, Alternating(Cell::new(first), pipe().0), Events::IN);
-        let (near, far) = UnixStream::pair().unwrap();
-        (&near).write_all(b"x").unwrap();
-        let (_, told) = watch(&mut it, far, Events::IN);
-        it.until(|| told.borrow().len() > 3);
-        for events in [Events::OUT, Events::IN, Events::PRI] {
-            it.set_events(key, events);
-            it.passes(2);
-        }
-        it.until(|| told.borrow().len() > 12);
-    }
-}
-
-/// Two sources with one descriptor, one for each direction. epoll has one place for a descriptor and says so.
-pub fn two_sources_with_one_descriptor(backend: Backend) {
-    let mut it = Loop::new(backend);
-    let (near, far) = UnixStream::pair().unwrap();
-    let far = Rc::new(far);
-    let (_, reader) = watch(&mut it, Rc::clone(&far), Events::IN);
-    let second = it.watch(Rc::clone(&far), Events::IN, |_, _, _, _| ());
-    if backend == Backend::Epoll {
-        assert_eq!(second.expect_err("refused").raw_os_error(), Some(libc::EEXIST));
-        return;
-    }
-    it.remove(second.unwrap());
-    let (_, both) = watch(&mut it, Rc::clone(&far), Events::IN | Events::OUT);
-    let (_, writer) = watch(&mut it, far, Events::OUT);
-    it.passes(2);
-    assert_eq!(
-        (reader.take(), both.take(), writer.take()),
-        (vec![], vec![Events::OUT; 2], vec![Events::OUT; 2])
-    );
-    (&near).write_all(b"x").unwrap();
-    it.passes(1);
-    assert_eq!(
-        (reader.take(), both.take(), writer.take()),
-        (vec![Events::IN], vec![Events::IN | Events::OUT], vec![Events::OUT])
-    );
 }

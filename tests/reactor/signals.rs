@@ -10,6 +10,7 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, kill, raise, signal};
 use nix::unistd::getpid;
 use readysock::reactor::{Backend, signals};
 
+use crate::support::servers::beside;
 use crate::tools::{Loop, add, count};
 
 const BOTH: [i32; 2] = [libc::SIGINT, libc::SIGTERM];
@@ -62,6 +63,27 @@ pub fn signals_stop_the_reactor(backend: Backend) {
     it.run().unwrap();
     assert_eq!(called.get(), 1);
     assert!(it.contains(key));
+}
+
+/// A child that was forked has the handler, too, and shares what it writes to: what is sent to it is its own all the same.
+pub fn a_signal_to_a_child_is_the_child_s(backend: Backend) {
+    // SAFETY: those are no handlers.
+    unsafe {
+        signal(Signal::SIGTERM, SigHandler::SigDfl).and(signal(Signal::SIGHUP, SigHandler::SigIgn))
+    }
+    .unwrap();
+    let mut it = Loop::new(backend);
+    signals::stop_on(&mut it, &[libc::SIGTERM, libc::SIGHUP]).unwrap();
+    let child = beside(|| {
+        // Ignored before, it is so there.
+        raise(Signal::SIGHUP).unwrap();
+        raise(Signal::SIGTERM).unwrap();
+    });
+    let status = nix::sys::wait::waitpid(child, None).unwrap();
+    assert_eq!(status, nix::sys::wait::WaitStatus::Signaled(child, Signal::SIGTERM, false));
+    assert!(it.run_once(Duration::ZERO).unwrap(), "it was stopped");
+    raise(Signal::SIGHUP).unwrap();
+    assert!(!it.run_once(Duration::ZERO).unwrap(), "its own stops it");
 }
 
 pub fn signals_are_given_back(backend: Backend) {

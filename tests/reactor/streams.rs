@@ -258,6 +258,36 @@ pub fn data_before_a_reset_is_not_lost(backend: Backend) {
     assert_reset(&seen);
 }
 
+/// Something waits to be written, which cannot be any more: first comes what can still be read, also where it takes several reads.
+pub fn data_before_a_reset_is_not_lost_by_who_writes(backend: Backend) {
+    fn comes<F: Write>(backend: Backend, near: Socket, mut far: F, length: usize, end: fn(F)) {
+        let mut it = Loop::new(backend);
+        let (peer, seen) = Peer::new();
+        let key = it.attach(near, peer).unwrap();
+        it.until(|| seen.borrow().made == 1);
+        let mut transport = it.transport(key).unwrap();
+        while transport.queued() == 0 {
+            transport.write(&pattern(1 << 20));
+        }
+        far.write_all(&pattern(length)).unwrap();
+        end(far);
+        crate::support::sockets::wait(&Socket::from(it.clone_of(key)), readysock::Events::HUP);
+        it.until(|| seen.borrow().lost.is_some());
+        assert!(
+            seen.borrow().data == pattern(length),
+            "{length}: {} came, {:?}",
+            seen.borrow().data.len(),
+            (&seen.borrow().calls, &seen.borrow().lost)
+        );
+        assert_reset(&seen);
+    }
+    let (near, far) = crate::support::options::tcp();
+    comes(backend, near.into(), far, 10_000, reset);
+    // Closed with something unread, which is a reset, too.
+    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    comes(backend, near.into(), far, 150_000, drop);
+}
+
 pub fn paused_reading_and_a_reset_do_not_spin_and_resuming_tells(backend: Backend) {
     let mut it = Loop::new(backend);
     let (peer, seen) = Peer::new();

@@ -1,0 +1,250 @@
+//! What the kernel has registered is what is watched: also where a source's descriptor changes, is closed by somebody else, or lives on
+//! in a duplicate.
+
+use std::cell::Cell;
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use readysock::reactor::{Backend, Lost};
+use readysock::{Events, Socket};
+
+use crate::selector::{Leaked, NOT_OPEN, OPEN, Shifty, pair_with_data, watch};
+use crate::support::faults;
+use crate::support::fds::pipe;
+use crate::tools::{Loop, Peer, pattern};
+
+/// Sources that say now this descriptor, now that: none of it is anybody else's loss.
+pub fn sources_whose_descriptor_changes_do_no_harm(backend: Backend) {
+    let (near, far) = UnixStream::pair().unwrap();
+    let (near, far) = (Socket::from(near), Rc::new(Socket::from(far)));
+    near.send_all(b"x").unwrap();
+    let file = std::fs::File::open("/proc/self/exe").unwrap();
+    let (quiet, _other) = UnixStream::pair().unwrap();
+    let numbers =
+        [NOT_OPEN, far.as_fd().as_raw_fd(), file.as_raw_fd(), quiet.as_raw_fd(), -100, OPEN];
+    for (first, second, liar_first) in numbers
+        .iter()
+        .flat_map(|first| numbers.iter().map(move |second| (*first, *second)))
+        .flat_map(|(first, second)| [false, true].map(|liar_first| (first, second, liar_first)))
+    {
+        let mut it = Loop::new(backend);
+        let number = Rc::new(Cell::new(OPEN));
+        let liar = |it: &mut Loop| watch(it, Shifty(Rc::clone(&number), pipe().0), Events::IN).0;
+        let before = liar_first.then(|| liar(&mut it));
+        let (_, told) = watch(&mut it, Rc::clone(&far), Events::IN);
+        let key = before.unwrap_or_else(|| liar(&mut it));
+        it.passes(1);
+        for (events, number_now) in
+            [(Events::IN, first), (Events::PRI, second), (Events::IN, first)]
+        {
+            number.set(number_now);
+            it.passes(1);
+            it.set_events(key, events);
+            it.passes(2);
+        }
+        it.remove(key);
+        it.passes(1);
+        told.take();
+        it.passes(2);
+        assert_eq!(told.take(), [Events::IN; 2], "{first}, then {second}, {liar_first}");
+        it.problems();
+    }
+}
+
+/// Where a backend makes all registrations anew: one that says another one's number does not have its place.
+pub fn a_number_that_two_say_is_whose_it_always_was(backend: Backend) {
+    for liar_first in [true, false] {
+        let mut it = Loop::new(backend);
+        let shifty = |number: &Rc<Cell<RawFd>>| Shifty(Rc::clone(number), pipe().0);
+        let (liar, gone) = (Rc::new(Cell::new(OPEN)), Rc::new(Cell::new(OPEN)));
+        if liar_first {
+            watch(&mut it, shifty(&liar), Events::IN);
+        }
+        let far = pair_with_data();
+        let number = far.as_raw_fd();
+        let (_, told) = watch(&mut it, far, Events::IN);
+        if !liar_first {
+            watch(&mut it, shifty(&liar), Events::IN);
+        }
+        let (changes, _) = watch(&mut it, shifty(&gone), Events::IN);
+        it.passes(1);
+        liar.set(number);
+        // It cannot be taken out of an instance under the number that it had.
+        gone.set(NOT_OPEN);
+        assert!(it.remove(changes));
+        it.passes(1);
+        told.take();
+        it.passes(2);
+        assert_eq!(told.take(), [Events::IN; 2], "{backend:?}, {liar_first}");
+        it.problems();
+    }
+}
+
+/// It says another one at every look: that ends neither the loop nor the others' turn.
+pub fn a_source_that_alternates_does_not_end_the_loop(backend: Backend) {
+    struct Alternating(Cell<bool>, OwnedFd);
+    impl AsFd for Alternating {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            if self.0.replace(!self.0.get()) {
+                // SAFETY: as with Shifty.
+                return unsafe { BorrowedFd::borrow_raw(NOT_OPEN) };
+            }
+            self.1.as_fd()
+        }
+    }
+    for first in [false, true] {
+        let mut it = Loop::new(backend);
+        let (key, _) = watch(&mut it, Alternating(Cell::new(first), pipe().0), Events::IN);
+        let (near, far) = UnixStream::pair().unwrap();
+        (&near).write_all(b"x").unwrap();
+        let (_, told) = watch(&mut it, far, Events::IN);
+        it.until(|| told.borrow().len() > 3);
+        for events in [Events::OUT, Events::IN, Events::PRI] {
+            it.set_events(key, events);
+            it.passes(2);
+        }
+        it.until(|| told.borrow().len() > 12);
+    }
+}
+
+/// Two sources with one descriptor, one for each direction. epoll has one place for a descriptor and says so.
+pub fn two_sources_with_one_descriptor(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let (near, far) = UnixStream::pair().unwrap();
+    let far = Rc::new(far);
+    let (_, reader) = watch(&mut it, Rc::clone(&far), Events::IN);
+    let second = it.watch(Rc::clone(&far), Events::IN, |_, _, _, _| ());
+    if backend == Backend::Epoll {
+        assert_eq!(second.expect_err("refused").raw_os_error(), Some(libc::EEXIST));
+        return;
+    }
+    it.remove(second.unwrap());
+    let (_, both) = watch(&mut it, Rc::clone(&far), Events::IN | Events::OUT);
+    let (_, writer) = watch(&mut it, far, Events::OUT);
+    it.passes(2);
+    assert_eq!(
+        (reader.take(), both.take(), writer.take()),
+        (vec![], vec![Events::OUT; 2], vec![Events::OUT; 2])
+    );
+    (&near).write_all(b"x").unwrap();
+    it.passes(1);
+    assert_eq!(
+        (reader.take(), both.take(), writer.take()),
+        (vec![Events::IN], vec![Events::IN | Events::OUT], vec![Events::OUT])
+    );
+}
+
+/// Nothing is ready: the pass waits.
+#[track_caller]
+fn assert_waits(it: &mut Loop, why: &str) {
+    let (time, start) = (Duration::from_millis(20), Instant::now());
+    it.run_once(time).unwrap();
+    assert!(start.elapsed() >= time, "{why}: it ended the wait");
+}
+
+/// A source is removed, and its file lives on in a duplicate and is ready: the kernel may know it still, and nobody is told.
+pub fn what_was_removed_ends_no_wait(backend: Backend) {
+    // It says its number to the end; it says another one; somebody else has closed it.
+    for how in ["as ever", "another number", "closed"] {
+        let mut it = Loop::new(backend);
+        let file = pair_with_data();
+        let _duplicate = file.try_clone().unwrap();
+        let key = if how == "closed" {
+            let number = file.into_raw_fd();
+            let (key, _) = watch(&mut it, Leaked(number), Events::IN);
+            it.passes(1);
+            nix::unistd::close(number).unwrap();
+            key
+        } else {
+            let number = Rc::new(Cell::new(OPEN));
+            let (key, _) = watch(&mut it, Shifty(Rc::clone(&number), file), Events::IN);
+            it.passes(1);
+            if how == "another number" {
+                number.set(NOT_OPEN);
+            }
+            key
+        };
+        assert!(it.remove(key));
+        assert_waits(&mut it, how);
+        assert_waits(&mut it, how);
+    }
+}
+
+/// The number that a source had before is free for another one, and for itself. (1 is a pipe here.)
+pub fn a_number_that_was_left_can_be_watched_again(backend: Backend) {
+    let (quiet, _writer) = pipe();
+    for left in [quiet.as_raw_fd(), 1] {
+        for itself in [false, true] {
+            let mut it = Loop::new(backend);
+            let number = Rc::new(Cell::new(left));
+            let (key, _) = watch(&mut it, Shifty(Rc::clone(&number), pipe().0), Events::PRI);
+            it.passes(1);
+            number.set(OPEN);
+            if itself {
+                it.set_events(key, Events::IN);
+                it.passes(1);
+                number.set(left);
+                it.set_events(key, Events::PRI);
+            } else {
+                it.remove(key);
+                it.passes(1);
+                watch(&mut it, Shifty(Rc::new(Cell::new(left)), pipe().0), Events::PRI);
+            }
+            it.passes(2);
+            assert_eq!(it.contains(key), itself, "{left}");
+            assert_eq!(it.problems().len(), 0, "{left}, {itself}");
+        }
+    }
+}
+
+/// The number is another file's now, because somebody has put it there: set again, that one is watched.
+pub fn another_file_under_the_number(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let (quiet, _writer) = pipe();
+    let number = quiet.as_raw_fd();
+    let (key, told) = watch(&mut it, quiet, Events::IN);
+    it.passes(1);
+    let other = pair_with_data();
+    // SAFETY: the number stays the source's, which is what it says and closes.
+    assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), number) }, number);
+    it.set_events(key, Events::OUT);
+    it.passes(1);
+    it.set_events(key, Events::IN);
+    it.passes(1);
+    assert_eq!((told.take(), it.contains(key)), (vec![Events::IN], true));
+}
+
+/// The lowest number is one as others.
+pub fn standard_input_can_be_watched(backend: Backend) {
+    // SAFETY: nobody reads the standard input of a case.
+    assert_eq!(unsafe { libc::dup2(pair_with_data().as_raw_fd(), 0) }, 0);
+    let mut it = Loop::new(backend);
+    let (_, told) = watch(&mut it, std::io::stdin(), Events::IN);
+    it.passes(1);
+    assert_eq!(told.take(), [Events::IN]);
+}
+
+/// The kernel refuses to watch a connection for something else, as it does without memory: it is lost, with the error.
+pub fn a_connection_that_cannot_be_watched_is_lost(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let (peer, seen) = Peer::new();
+    let (key, _far) = it.connection(peer);
+    if backend != Backend::Epoll {
+        return; // Only there are they watched one by one.
+    }
+    let script: faults::Script = &[(&[libc::SYS_epoll_ctl], &[libc::ENOMEM])];
+    let Some(faults) = faults::inject(script) else { return };
+    let mut transport = it.transport(key).unwrap();
+    while transport.queued() == 0 {
+        transport.write(&pattern(1 << 20));
+    }
+    it.until(|| seen.borrow().lost.is_some());
+    let seen = seen.borrow();
+    let Lost::Error(error) = seen.ended() else { panic!("{seen:?}") };
+    assert_eq!(error.raw_os_error(), Some(libc::ENOMEM));
+    assert!(!it.contains(key));
+    drop((it, faults));
+}
