@@ -8,8 +8,6 @@ use std::time::Instant;
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, getpid};
 
 use readysock::server::{
     Builder, Connections, Datagram, Handler, Hooked, Internet, Packets, Problem, Processes, Stream,
@@ -72,7 +70,6 @@ fn main() {
             "a_process_that_tells_of_its_end_is_not_asked",
             a_process_that_tells_of_its_end_is_not_asked,
         ),
-        ("a_process_that_cannot_be_ended", a_process_that_cannot_be_ended),
         ("a_kernel_that_waits_by_number_only", a_kernel_that_waits_by_number_only),
         ("a_file_that_is_replaced_meanwhile_is_left", a_file_that_is_replaced_meanwhile_is_left),
     ];
@@ -363,49 +360,6 @@ fn a_process_that_tells_of_its_end_is_not_asked() {
     server.serve_forever().unwrap();
     ended_well(client);
     drop(server);
-    assert!(childless());
-}
-
-/// A child that somebody traces is dead, and not to be waited for before he has noticed: the server lets go of it, and tells so once.
-fn a_process_that_cannot_be_ended() {
-    if support::emulated() {
-        return support::skipped("ptrace(2): the emulator has none");
-    }
-    let problems = RefCell::new(Vec::new());
-    let handler = Hooked::new(|stream: &mut Stream| {
-        // SAFETY: two numbers. It lets anybody trace this process, where only its parents may.
-        unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY) };
-        stream.write_all(&getpid().as_raw().to_ne_bytes())?;
-        // Behind the server's back, so that it has to be killed.
-        stream.socket().recv(&mut [0]).map(drop)
-    })
-    .on_error(|problem: &Problem| problems.borrow_mut().push(problem.to_string()));
-    let builder = TcpServer::builder().close_within(SHORT).processes(1);
-    let mut server = builder.bind(LOOPBACK, handler).unwrap();
-    let client = connect(&server.local_addr().unwrap());
-    assert!(server.handle_request().unwrap());
-    let mut number = [0; 4];
-    (&client).read_exact(&mut number).unwrap();
-    let child = Pid::from_raw(i32::from_ne_bytes(number));
-    let [(traces, said), (wait, go)] = [(); 2].map(|()| nix::unistd::pipe().unwrap());
-    let tracer = beside(|| {
-        let nothing = std::ptr::null_mut::<libc::c_void>();
-        // SAFETY: numbers only.
-        let traced = unsafe { libc::ptrace(libc::PTRACE_SEIZE, child.as_raw(), nothing, nothing) };
-        nix::unistd::write(&said, if traced == 0 { b"y" } else { b"n" }).unwrap();
-        nix::unistd::read(&wait, &mut [0]).unwrap();
-    });
-    let mut traced = [0];
-    nix::unistd::read(&traces, &mut traced).unwrap();
-    server.close();
-    nix::unistd::write(&go, b"x").unwrap();
-    ended_well(tracer);
-    if traced == *b"n" {
-        return support::skipped("ptrace(2): not allowed here");
-    }
-    let text = "close: 1 cut off when the time was over, of which 1 left behind";
-    assert_eq!(*problems.borrow(), [text]);
-    assert_eq!(waitpid(child, None), Ok(WaitStatus::Signaled(child, Signal::SIGKILL, false)));
     assert!(childless());
 }
 
