@@ -2,13 +2,15 @@
 
 mod support;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io::{Read, Write};
+use std::rc::Rc;
 use std::time::Instant;
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 
+use readysock::reactor::{Backend, Packet, Reactor};
 use readysock::server::{
     Builder, Connections, Datagram, Handler, Hooked, Internet, Packets, Problem, Processes, Stream,
     Tcp, TcpServer, Threads, Udp, UdpServer, UnixStreamServer, Works,
@@ -32,6 +34,7 @@ fn main() {
         ("accept_fails_for_good_threads", FOR_GOOD[1]),
         ("accept_fails_for_good_processes", FOR_GOOD[2]),
         ("receive_fails", receive_fails),
+        ("receive_fails_in_the_loop", receive_fails_in_the_loop),
         ("a_thread_that_does_not_start", || start_fails(tcp_threads(), End::ByTheClient)),
         ("a_process_that_does_not_start", || start_fails(tcp_processes(), End::ByTheClient)),
         ("a_thread_that_does_not_start_at_the_end", || start_fails(tcp_threads(), End::ByTheHook)),
@@ -199,11 +202,39 @@ where
 }
 
 fn receive_fails() {
-    let script: faults::Script =
-        &[(&[libc::SYS_recvmsg], &[libc::EAGAIN, libc::ECONNREFUSED, libc::ENOBUFS, libc::ENOMEM])];
+    let script: faults::Script = &[(
+        &[libc::SYS_recvmsg],
+        &[
+            libc::EAGAIN,
+            libc::ECONNREFUSED,
+            // ICMP, about an earlier reply: too long for the way, and not allowed there.
+            libc::EMSGSIZE,
+            libc::EACCES,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+        ],
+    )];
     let builder = UdpServer::builder();
     let Some(told) = told_by(builder, script, End::ByTheClient, over_udp) else { return };
     assert_eq!(told, ["accept: ENOBUFS", "accept: ENOMEM"]);
+}
+
+/// The event loop hands on datagrams by the same rules.
+fn receive_fails_in_the_loop() {
+    let mut reactor = Reactor::new(Backend::Poll).unwrap();
+    let got = Rc::new(Cell::new(0));
+    let count = Rc::clone(&got);
+    let key = reactor.datagrams(LOOPBACK, move |reactor, _, packet: &Packet<'_>| {
+        count.set(count.get() + packet.bytes.len());
+        reactor.stop();
+    });
+    let addr = reactor.local_addr(key.unwrap()).unwrap();
+    assert_eq!(udp().send_to(b"x", &addr).unwrap(), 1);
+    const ERRORS: &[i32] = &[libc::ECONNREFUSED, libc::EMSGSIZE, libc::EACCES];
+    let Some(faults) = faults::inject(&[(&[libc::SYS_recvmsg], ERRORS)]) else { return };
+    reactor.run().unwrap();
+    drop((reactor, faults));
+    assert_eq!(got.get(), 1);
 }
 
 /// The kernel's error is the caller's; the server has not ended, and serves when it is called again.
@@ -219,15 +250,18 @@ where
         over_tcp(&addr);
         handle.shutdown();
     });
-    let script: faults::Script = &[(&[libc::SYS_accept4], &[libc::EBADF, libc::EINVAL])];
+    let script: faults::Script =
+        &[(&[libc::SYS_accept4], &[libc::EBADF, libc::EACCES, libc::EINVAL])];
     let Some(faults) = faults::inject(script) else {
         assert!(server.handle_request().unwrap());
         return ended_well(client);
     };
     let errno = server.serve_forever().unwrap_err().raw_os_error();
     assert_eq!(errno, Some(libc::EBADF));
-    let errno = server.handle_request().unwrap_err().raw_os_error();
-    assert_eq!(errno, Some(libc::EINVAL));
+    for expected in [libc::EACCES, libc::EINVAL] {
+        let errno = server.handle_request().unwrap_err().raw_os_error();
+        assert_eq!(errno, Some(expected));
+    }
     assert!(!handle.is_shut_down());
     assert!(server.handle_request().unwrap());
     ended_well(client);

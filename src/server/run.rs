@@ -9,7 +9,8 @@ use super::problem::{Problem, Step};
 use super::transport::{Transport, sealed::Request};
 use super::way::{Refused, Way, Works};
 use super::work;
-use crate::accept::{Verdict, verdict};
+use crate::accept::{Verdict, datagram_verdict, verdict};
+use crate::addr::Type;
 use crate::poll::{Events, PollFd, poll};
 use crate::timeout::Timeout;
 
@@ -76,6 +77,8 @@ where
             match self.pass(until)? {
                 Pass::Served => return Ok(true),
                 Pass::TimedOut | Pass::Told => return Ok(false),
+                // There may be one to refuse each time: none of them stretches the time.
+                Pass::Other if is_over(until) => return Ok(false),
                 Pass::Other => {}
             }
         }
@@ -143,8 +146,7 @@ where
             return self.take();
         }
         // By the clock: the wait may have been for less.
-        let over = until.is_some_and(|until| until <= Instant::now());
-        Ok(if over { Pass::TimedOut } else { Pass::Other })
+        Ok(if is_over(until) { Pass::TimedOut } else { Pass::Other })
     }
 
     /// Takes the next request from the socket and starts it.
@@ -153,6 +155,11 @@ where
             Ok(request) => return self.start(request),
             Err(error) => error,
         };
+        if error.kind() == ErrorKind::WouldBlock {
+            // What else made it ready would do so again and again: its queue of errors, which no read empties.
+            self.endpoint.socket().drop_queued_errors();
+        }
+        let verdict = if T::KIND == Type::DGRAM { datagram_verdict } else { verdict };
         match verdict(&error) {
             Verdict::GoOn => Ok(Pass::Other),
             Verdict::BackOff { descriptors } => {
@@ -315,6 +322,10 @@ impl<T: Transport, H, W: Way> Server<T, H, W> {
         let blind = if self.way.blind() { now.checked_add(BLIND) } else { None };
         earlier(self.pause.until.filter(|until| *until > now), blind)
     }
+}
+
+fn is_over(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| until <= Instant::now())
 }
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
