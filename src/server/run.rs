@@ -186,7 +186,7 @@ where
 
     fn start(&mut self, mut request: T::Request) -> io::Result<Pass> {
         if !work::verify(&*self.handler, &request) {
-            request.close();
+            request.refuse();
             return Ok(Pass::Other);
         }
         self.waiting = Some(request);

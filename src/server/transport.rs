@@ -64,6 +64,8 @@ pub(super) mod sealed {
         fn take(endpoint: &mut super::Endpoint) -> std::io::Result<Self>;
         fn peer(&self) -> &Addr;
         fn close(&mut self);
+        /// As `close`, but without a wait: this is the server's own time.
+        fn refuse(&mut self);
         /// The connection, to be cut at the end of the server; a datagram has none.
         fn connection(&self) -> Option<std::sync::Arc<super::super::stream::Connection>>;
     }
@@ -221,6 +223,10 @@ impl sealed::Request for Stream {
         Stream::close(self);
     }
 
+    fn refuse(&mut self) {
+        Stream::refuse(self);
+    }
+
     fn connection(&self) -> Option<Arc<super::stream::Connection>> {
         Some(Arc::clone(Stream::connection(self)))
     }
@@ -240,6 +246,8 @@ impl sealed::Request for Datagram {
     }
 
     fn close(&mut self) {}
+
+    fn refuse(&mut self) {}
 
     fn connection(&self) -> Option<Arc<super::stream::Connection>> {
         None
