@@ -18,9 +18,11 @@ use support::sockets::{LONG, SHORT, now, tcp, unix};
 
 #[test]
 fn the_queue_is_answered_at_the_end() {
-    for close in [false, true] {
+    // A backlog below 0 is as much as the system allows.
+    for (close, backlog) in [(false, 128), (true, 128), (false, -1), (true, i32::MIN)] {
+        let builder = TcpServer::builder().backlog(backlog);
         let mut server =
-            TcpServer::bind(LOOPBACK, |stream: &mut Stream| stream.write_all(b"x")).unwrap();
+            builder.bind(LOOPBACK, |stream: &mut Stream| stream.write_all(b"x")).unwrap();
         let addr = server.local_addr().unwrap();
         let clients: Vec<Socket> = (0..20).map(|_| connect(&addr)).collect();
         if close {

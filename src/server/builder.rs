@@ -152,7 +152,8 @@ impl<T: Transport, W> Builder<T, W> {
 
 /// What servers of connections have.
 impl<T: Connections, W> Builder<T, W> {
-    /// How many clients may wait to be taken on: listen(2). 128 unless set; the kernel cuts it to `net.core.somaxconn`.
+    /// How many clients may wait to be taken on: listen(2). 128 unless set; the kernel cuts it to `net.core.somaxconn`, which is
+    /// also what a negative one stands for.
     pub fn backlog(mut self, backlog: i32) -> Self {
         self.settings.backlog = backlog;
         self

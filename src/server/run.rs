@@ -223,8 +223,7 @@ where
     fn wind_up(&mut self) {
         let until = self.until();
         // Who is in the queue has been told that there is a server: a close would be a reset. A packet's sender knows of none.
-        let queued =
-            if self.endpoint.stop() { i64::from(self.endpoint.backlog().max(0)) + 1 } else { 0 };
+        let queued = if self.endpoint.stop() { self.endpoint.queue() } else { 0 };
         let mut left = queued + i64::from(self.waiting.is_some());
         while left > 0 && until.is_none_or(|until| Instant::now() < until) {
             self.reap();

@@ -103,6 +103,7 @@ pub struct Endpoint {
     socket: Arc<Socket>,
     ending: Arc<Ending>,
     settings: Settings,
+    queue: i64,
     buffer: Vec<u8>,
 }
 
@@ -128,8 +129,9 @@ impl Endpoint {
             socket.listen(settings.backlog)?;
         }
         let buffer = vec![0; if stream { 0 } else { settings.largest_packet.max(1) }];
-        let (socket, ending) = (Arc::new(socket), Arc::clone(ending));
-        Ok(Endpoint { _file: file, socket, ending, settings, buffer })
+        let (socket, ending, queue) =
+            (Arc::new(socket), Arc::clone(ending), queue(settings.backlog));
+        Ok(Endpoint { _file: file, socket, ending, settings, queue, buffer })
     }
 
     pub(super) fn socket(&self) -> &Socket {
@@ -152,10 +154,23 @@ impl Endpoint {
     }
 
     /// How many may be in the queue.
-    pub(super) fn backlog(&self) -> i32 {
-        self.settings.backlog
+    pub(super) fn queue(&self) -> i64 {
+        self.queue
     }
 }
+
+/// How many may be in the queue of such a backlog: one more than it says; and below 0 it says as many as the system allows.
+fn queue(backlog: i32) -> i64 {
+    let most = || {
+        let text = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?;
+        text.trim().parse().ok()
+    };
+    let backlog = u32::try_from(backlog).ok().or_else(most).unwrap_or(SOMAXCONN);
+    i64::from(backlog) + 1
+}
+
+/// Where the system does not say: as it is since Linux 5.4.
+const SOMAXCONN: u32 = 4096;
 
 impl AsFd for Endpoint {
     fn as_fd(&self) -> BorrowedFd<'_> {
