@@ -142,8 +142,9 @@ impl Endpoint {
     /// accepts, for as long as the child outlives the parent.
     pub(super) fn leave(&mut self) {
         if self.buffer.is_empty() {
-            if let Ok((other, _)) = Socket::pair(Domain::UNIX, Type::STREAM, None) {
-                self.socket = Arc::new(other);
+            // Nobody else has it: connections do without. What comes in its place takes no new descriptor, for there may be none.
+            if let Some(socket) = Arc::get_mut(&mut self.socket) {
+                let _ = socket.replace_by(self.ending.waker());
             }
         }
     }
