@@ -170,7 +170,7 @@ impl<T: Connections, W> Builder<T, W> {
 impl<T: Packets, W> Builder<T, W> {
     /// How many bytes of a datagram are taken; the rest of a longer one is lost, which
     /// [`is_truncated`](super::Datagram::is_truncated) tells. 65535 unless set: more than any over IPv4 or IPv6, but a Unix
-    /// one can be longer.
+    /// one can be longer. At most 64 MiB: [`bind`](Builder::bind) refuses more.
     pub fn largest_packet(mut self, bytes: usize) -> Self {
         self.settings.largest_packet = bytes;
         self
@@ -218,7 +218,8 @@ impl<T: Transport, W: Way> Builder<T, W> {
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): an address of another kind, a limit of 0, `ipv6_only` for IPv4.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): an address of another kind, a limit of 0, `ipv6_only` for IPv4, a
+    ///   [`largest_packet`](Builder::largest_packet) of more than 64 MiB.
     /// - Those of [`Socket::bind`](crate::Socket::bind) and [`Socket::listen`](crate::Socket::listen).
     pub fn bind<H>(self, addr: impl Into<Addr>, handler: H) -> io::Result<Server<T, H, W>>
     where

@@ -95,6 +95,10 @@ transports! {
     LocalDatagram: false, DGRAM, Datagram, "a Unix server", Packets, Local;
 }
 
+/// Memory that is there from the start. Over IP a datagram has 64 KiB at most, and a Unix one what its sender's `SndBuf` allows: 208 KiB
+/// unless somebody raises it.
+const LARGEST_PACKET: usize = 64 << 20;
+
 /// The server's socket, and what it needs to make requests of what arrives there.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -121,6 +125,10 @@ impl Endpoint {
         if !fits {
             let wants = if T::INTERNET { "an IP address and a port" } else { "a Unix address" };
             let text = format!("{addr} is no address for {}: give {wants}", T::NAME);
+            return Err(io::Error::new(ErrorKind::InvalidInput, text));
+        }
+        if settings.largest_packet > LARGEST_PACKET {
+            let text = "largest_packet is over 64 MiB, and so much memory would be taken at once";
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
         let (socket, file) = bind_at(T::KIND, addr, &settings)?;
