@@ -205,7 +205,8 @@ impl<T: Local, W> Builder<T, W> {
     /// Replaces the file that a server left behind: only if it is a socket, nobody answers there, and it is still the same file
     /// when it is removed.
     ///
-    /// To find out it knocks: a server that lives sees a client that comes and goes.
+    /// To find out it knocks: a server that lives sees a client that comes and goes. One that is just being made, between its bind(2)
+    /// and its listen(2), answers as little as one that has gone, and loses its file: start such servers one after the other.
     pub fn replace_stale(mut self, replace: bool) -> Self {
         self.settings.replace_stale = replace;
         self

@@ -25,9 +25,9 @@ use crate::sys::socket as sys;
 ///
 /// # How it ends
 ///
-/// When the handler is done, the server sends the end of the stream. A client that is still sending is listened to for up
-/// to a second, and not longer than 64 MiB: a close with unread input would be a reset, and a reset can
-/// destroy the answer on its way.
+/// When the handler is done, the server sends the end of the stream. A client of which something lies unread by then is listened to
+/// for up to a second, and not longer than 64 MiB: a close with unread input would be a reset, and a reset can
+/// destroy the answer on its way. Nobody else is waited for: what a client sends after the close is answered by a reset.
 pub struct Stream {
     reader: Reader,
     writer: Writer,
