@@ -46,6 +46,15 @@ pub(crate) fn verdict(error: &io::Error) -> Verdict {
     }
 }
 
+/// The same of recvmsg(2) for a datagram, which tells of an earlier one that was sent, too: an ICMP message says, once, that it was too
+/// long for the way (`EMSGSIZE`) or is not allowed there (`EACCES`). Of accept(2) the latter is about the listener.
+pub(crate) fn datagram_verdict(error: &io::Error) -> Verdict {
+    match error.raw_os_error() {
+        Some(libc::EMSGSIZE | libc::EACCES) => Verdict::GoOn,
+        _ => verdict(error),
+    }
+}
+
 /// Whether this process, or the system, has no descriptor left.
 pub(crate) fn no_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))

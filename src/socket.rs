@@ -11,6 +11,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::dup3;
 
 use self::interrupt::RECEIVE;
 use crate::addr::{Addr, Domain, Protocol, Type, UnixAddr};
@@ -387,6 +388,11 @@ impl Socket {
     #[doc(alias = "dup")]
     pub fn try_clone(&self) -> io::Result<Socket> {
         self.fd.try_clone().map(Socket::from)
+    }
+
+    /// dup3(2): closes this one, and is `other` from here on, under the same number. It needs no descriptor that is free.
+    pub(crate) fn replace_by(&mut self, other: impl AsFd) -> io::Result<()> {
+        Ok(dup3(other, &mut self.fd, OFlag::O_CLOEXEC)?)
     }
 
     /// What the kernel wrote as the address of a peer.

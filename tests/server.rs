@@ -273,6 +273,8 @@ fn what_makes_no_sense_is_refused() {
         TcpServer::builder().ipv6_only(true).bind(LOOPBACK, handler).unwrap_err(),
         TcpServer::builder().threads(0).bind(LOOPBACK, handler).unwrap_err(),
         UnixStreamServer::bind(LOOPBACK, handler).unwrap_err(),
+        largest_packet(usize::MAX).unwrap_err(),
+        largest_packet((64 << 20) + 1).unwrap_err(),
     ];
     for error in refused {
         assert_eq!(
@@ -281,6 +283,12 @@ fn what_makes_no_sense_is_refused() {
             "{error}"
         );
     }
+    largest_packet(64 << 20).unwrap();
+}
+
+fn largest_packet(bytes: usize) -> io::Result<()> {
+    let builder = UdpServer::builder().largest_packet(bytes);
+    builder.bind(LOOPBACK, |_: &mut Datagram| Ok(())).map(drop)
 }
 
 #[test]

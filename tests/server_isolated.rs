@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid, getppid, pause};
@@ -40,7 +41,9 @@ fn main() {
         ("work_in_hand_ends_within_the_limit", work_in_hand_ends_within_the_limit),
         ("a_child_ends_the_server", a_child_ends_the_server),
         ("what_a_child_changes_is_its_own", what_a_child_changes_is_its_own),
-        ("a_child_that_outlives_its_server", a_child_that_outlives_its_server),
+        ("a_child_that_outlives_its_server", || a_child_that_outlives_its_server(1024)),
+        // One for the connection and one to look at the threads.
+        ("a_child_that_outlives_its_server_and_its_limit", || a_child_that_outlives_its_server(2)),
         ("a_child_leaves_what_is_its_parents", a_child_leaves_what_is_its_parents),
         ("a_signal_handler_ends_the_server", a_signal_handler_ends_the_server),
         ("a_client_that_came_with_a_thread_is_kept", a_client_that_came_with_a_thread_is_kept),
@@ -272,7 +275,7 @@ fn what_a_child_changes_is_its_own() {
 }
 
 /// The server's process ends in the middle: nobody is let in where nobody accepts, and who was in is served to the end.
-fn a_child_that_outlives_its_server() {
+fn a_child_that_outlives_its_server(descriptors: u64) {
     if support::emulated() {
         return support::skipped("what stays open to the end of a process: valgrind counts it");
     }
@@ -287,6 +290,9 @@ fn a_child_that_outlives_its_server() {
         let mut server = TcpServer::builder().processes(2).bind(LOOPBACK, echo).unwrap();
         let addr = server.local_addr().unwrap().to_string();
         nix::unistd::write(&tell, addr.as_bytes()).unwrap();
+        let next = std::fs::File::open("/dev/null").unwrap().as_raw_fd();
+        let limit = u64::try_from(next).unwrap() + descriptors;
+        setrlimit(Resource::RLIMIT_NOFILE, limit, limit).unwrap();
         assert!(server.handle_request().unwrap());
         // No destructor, and no end of the work in hand.
         std::mem::forget(server);

@@ -4,7 +4,8 @@ mod support;
 
 use std::fs;
 use std::io::ErrorKind;
-use std::sync::{Mutex, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::libc;
@@ -15,7 +16,7 @@ use readysock::{Events, Type, UnixAddr};
 
 use support::cpu_time;
 use support::servers::{Folder, LOOPBACK, while_serving};
-use support::sockets::{LONG, bind_to_the_last_byte, now, udp, unix, wait};
+use support::sockets::{LONG, SHORT, bind_to_the_last_byte, now, udp, unix, wait};
 
 #[test]
 fn packets_of_every_length() {
@@ -120,6 +121,40 @@ fn a_late_refusal_does_not_end_the_server() {
     assert!(server.handle_request().unwrap());
     assert_eq!(client.recv(&mut [0; 10]).unwrap(), 1);
     assert!(problems.lock().unwrap().is_empty(), "{problems:?}");
+}
+
+/// What is in the queue of errors keeps the socket ready, and no read takes it.
+#[test]
+fn a_late_refusal_does_not_hold_up_the_server() {
+    let handler = |packet: &mut Datagram| packet.reply(b"x");
+    let mut server = UdpServer::builder().timeout(SHORT).bind(LOOPBACK, handler).unwrap();
+    sockopt::set(server.socket(), RecvErr, true).unwrap();
+    assert_eq!(udp().send_to(b"gone", server.local_addr().unwrap()).unwrap(), 4);
+    assert!(server.handle_request().unwrap());
+    wait(server.socket(), Events::empty());
+    assert!(!server.handle_request().unwrap());
+    assert_eq!(now(server.socket(), Events::IN), Events::empty());
+}
+
+/// There is always another one, and none counts.
+#[test]
+fn refused_packets_do_not_stretch_the_time() {
+    let (client, addr, start) = (udp(), OnceLock::new(), Instant::now());
+    let dry = AtomicBool::new(false);
+    let handler = Hooked::new(|_: &mut Datagram| Ok(())).on_verify(|_: &Datagram| {
+        // Where nothing ends it, the test does.
+        if start.elapsed() < 100 * SHORT {
+            assert_eq!(client.send_to(b"x", addr.get().unwrap()).unwrap(), 1);
+        } else {
+            dry.store(true, Ordering::Relaxed);
+        }
+        false
+    });
+    let mut server = UdpServer::builder().timeout(SHORT).bind(LOOPBACK, handler).unwrap();
+    let addr = addr.get_or_init(|| server.local_addr().unwrap());
+    assert_eq!(client.send_to(b"x", addr).unwrap(), 1);
+    assert!(!server.handle_request().unwrap());
+    assert!(!dry.load(Ordering::Relaxed), "they held it up");
 }
 
 /// At whatever call is next, which may be another reply: an error of the kernel's is not tried again.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use readysock::server::{Hooked, Problem, ShutdownHandle, Stream, TcpServer, UnixStreamServer};
-use readysock::sockopt::{self, Linger, RcvBuf, SndBuf, SoLinger};
+use readysock::sockopt::{self, Linger, RcvBuf, SndBuf, SoLinger, TimestampFlags, Timestamping};
 use readysock::{Addr, Events, PollFd, Socket, Type, UnixAddr, poll};
 
 use support::cpu_time;
@@ -18,9 +18,11 @@ use support::sockets::{LONG, SHORT, now, tcp, unix};
 
 #[test]
 fn the_queue_is_answered_at_the_end() {
-    for close in [false, true] {
+    // A backlog below 0 is as much as the system allows.
+    for (close, backlog) in [(false, 128), (true, 128), (false, -1), (true, i32::MIN)] {
+        let builder = TcpServer::builder().backlog(backlog);
         let mut server =
-            TcpServer::bind(LOOPBACK, |stream: &mut Stream| stream.write_all(b"x")).unwrap();
+            builder.bind(LOOPBACK, |stream: &mut Stream| stream.write_all(b"x")).unwrap();
         let addr = server.local_addr().unwrap();
         let clients: Vec<Socket> = (0..20).map(|_| connect(&addr)).collect();
         if close {
@@ -208,6 +210,51 @@ fn an_answer_survives_a_client_that_sends_a_lot_before_it_reads() {
         let heard = (0..10).map(|_| heard()).find(|heard| matches!(heard, Ok(ANSWER)));
         assert!(heard.is_some(), "the answer was cut off each time");
     });
+}
+
+/// They wait in the queue of errors, which makes the socket ready and no read empties.
+#[test]
+fn timestamps_of_an_answer_do_not_stretch_the_time() {
+    let results = Mutex::new(Vec::new());
+    let handler = |stream: &mut Stream| {
+        let flags = TimestampFlags::TX_SOFTWARE | TimestampFlags::SOFTWARE;
+        if let Err(error) = sockopt::set(stream.socket(), Timestamping, flags) {
+            support::skipped(&format!("timestamps of what is sent: {error}"));
+        }
+        stream.write_all(b"x")?;
+        let used = cpu_time();
+        let read = stream.read(&mut [0]).map_err(|error| error.kind());
+        results.lock().unwrap().push((read, cpu_time() - used < 3 * SHORT));
+        Ok(())
+    };
+    let builder = TcpServer::builder().client_timeout(6 * SHORT);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let client = connect(&server.local_addr().unwrap());
+    assert!(server.handle_request().unwrap());
+    assert_eq!(read_all(&client), b"x");
+    assert_eq!(*results.lock().unwrap(), [(Err(ErrorKind::TimedOut), true)]);
+}
+
+/// It has said something and keeps still: one who is served is listened to for a second then.
+#[test]
+fn a_refused_client_holds_nobody_up() {
+    let asked = AtomicUsize::new(0);
+    let handler = Hooked::new(|stream: &mut Stream| stream.write_all(b"x"))
+        .on_verify(|_: &Stream| asked.fetch_add(1, Ordering::SeqCst) % 2 == 1);
+    let mut server = TcpServer::builder().timeout(LONG).bind(LOOPBACK, handler).unwrap();
+    let addr = server.local_addr().unwrap();
+    let mut turn = || {
+        let (refused, served) = (connect(&addr), connect(&addr));
+        refused.send_all(b"q").unwrap();
+        let start = Instant::now();
+        assert!(server.handle_request().unwrap());
+        let took = start.elapsed();
+        assert_eq!(read_all(&served), b"x");
+        assert_eq!(read_all(&refused), b"");
+        took
+    };
+    // On a busy machine one may be late for another reason.
+    assert!((0..5).any(|_| turn() < Duration::from_millis(900)));
 }
 
 #[test]

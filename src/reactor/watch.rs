@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::Reactor;
 use super::source::Kind;
 use crate::Type;
-use crate::accept::{Verdict, verdict};
+use crate::accept::{Verdict, datagram_verdict};
 use crate::addr::Addr;
 use crate::poll::Events;
 use crate::slab::Key;
@@ -164,7 +164,7 @@ impl Reactor {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return socket.drop_queued_errors();
                 }
-                Err(error) => match verdict(&error) {
+                Err(error) => match datagram_verdict(&error) {
                     // Nobody listened for an earlier answer, say. It comes once, and the socket goes on.
                     Verdict::GoOn => {}
                     Verdict::BackOff { .. } => return,

@@ -152,7 +152,8 @@ impl<T: Transport, W> Builder<T, W> {
 
 /// What servers of connections have.
 impl<T: Connections, W> Builder<T, W> {
-    /// How many clients may wait to be taken on: listen(2). 128 unless set; the kernel cuts it to `net.core.somaxconn`.
+    /// How many clients may wait to be taken on: listen(2). 128 unless set; the kernel cuts it to `net.core.somaxconn`, which is
+    /// also what a negative one stands for.
     pub fn backlog(mut self, backlog: i32) -> Self {
         self.settings.backlog = backlog;
         self
@@ -169,7 +170,7 @@ impl<T: Connections, W> Builder<T, W> {
 impl<T: Packets, W> Builder<T, W> {
     /// How many bytes of a datagram are taken; the rest of a longer one is lost, which
     /// [`is_truncated`](super::Datagram::is_truncated) tells. 65535 unless set: more than any over IPv4 or IPv6, but a Unix
-    /// one can be longer.
+    /// one can be longer. At most 64 MiB: [`bind`](Builder::bind) refuses more.
     pub fn largest_packet(mut self, bytes: usize) -> Self {
         self.settings.largest_packet = bytes;
         self
@@ -204,7 +205,8 @@ impl<T: Local, W> Builder<T, W> {
     /// Replaces the file that a server left behind: only if it is a socket, nobody answers there, and it is still the same file
     /// when it is removed.
     ///
-    /// To find out it knocks: a server that lives sees a client that comes and goes.
+    /// To find out it knocks: a server that lives sees a client that comes and goes. One that is just being made, between its bind(2)
+    /// and its listen(2), answers as little as one that has gone, and loses its file: start such servers one after the other.
     pub fn replace_stale(mut self, replace: bool) -> Self {
         self.settings.replace_stale = replace;
         self
@@ -217,7 +219,8 @@ impl<T: Transport, W: Way> Builder<T, W> {
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): an address of another kind, a limit of 0, `ipv6_only` for IPv4.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): an address of another kind, a limit of 0, `ipv6_only` for IPv4, a
+    ///   [`largest_packet`](Builder::largest_packet) of more than 64 MiB.
     /// - Those of [`Socket::bind`](crate::Socket::bind) and [`Socket::listen`](crate::Socket::listen).
     pub fn bind<H>(self, addr: impl Into<Addr>, handler: H) -> io::Result<Server<T, H, W>>
     where

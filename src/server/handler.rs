@@ -58,6 +58,8 @@ pub trait Handler<R> {
     }
 
     /// Whether to serve this request at all. Asked by the server, before the way of working gets it: it has to be quick.
+    ///
+    /// A connection that is refused is closed at once, so that it holds nobody up: where the client goes on sending, it sees a reset.
     #[expect(unused_variables)]
     fn verify(&self, request: &R) -> bool {
         true

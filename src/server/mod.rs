@@ -66,7 +66,7 @@
 //! - Threads and processes have a limit. Over it clients wait; nobody is turned away.
 //! - [`shutdown`](ShutdownHandle::shutdown) takes effect at once and not at the next half second, waits for nothing and can be called from anywhere.
 //! - A datagram is answered if [`reply`](Datagram::reply) is called, and not with an empty one otherwise.
-//! - The end of a connection is a half-close first, so that a client that still sends gets its answer. After
+//! - The end of a connection is a half-close first, so that a client that still sends gets its answer (see [`Stream`]). After
 //!   fork only the child ends the connection: the parent just closes its copy.
 //! - A server that is out of descriptors, memory, threads or processes does not spin and loses nobody: see
 //!   [`serve_forever`](Server::serve_forever).

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -14,7 +15,7 @@ use super::transport::{Endpoint, Request};
 use super::way::{Ended, Refused, Way, Works, sealed};
 use super::work;
 use crate::accept::{self, Reserve};
-use crate::poll::{Events, PollFd};
+use crate::poll::{Events, PollFd, poll};
 use crate::sys::process;
 
 /// Work in child processes, one for each request, up to a limit; over it requests wait in the socket's queue.
@@ -45,9 +46,16 @@ struct Child {
     pid: Pid,
     /// Readable when it has ended; None where there was no descriptor left for it.
     ended: Option<OwnedFd>,
+    /// It says that it has ended, and nobody may take that in yet: one that is traced is its tracer's first. Asked after meanwhile.
+    held: bool,
 }
 
 impl Child {
+    /// What it is waited for by.
+    fn watched(&self) -> Option<&OwnedFd> {
+        self.ended.as_ref().filter(|_| !self.held)
+    }
+
     /// `None` while it runs. Only ever this child is waited for, never another of the process's.
     fn ended(&self) -> Option<Ended> {
         match self.state() {
@@ -77,6 +85,18 @@ impl Child {
             }
         }
         waitid(Id::Pid(self.pid), flags)
+    }
+}
+
+impl Processes {
+    /// Which of the children say that they have ended.
+    fn say_so(&self) -> Vec<bool> {
+        let slots = self.children.iter().map(|child| {
+            child.watched().map_or(PollFd::DISABLED, |ended| PollFd::of(ended, Events::IN))
+        });
+        let mut slots: Vec<_> = slots.collect();
+        let _ = poll(&mut slots, Duration::ZERO);
+        slots.iter().map(|slot| !slot.revents().is_empty()).collect()
     }
 }
 
@@ -110,19 +130,27 @@ impl sealed::Way for Processes {
     }
 
     fn blind(&self) -> bool {
-        self.children.iter().any(|child| child.ended.is_none())
+        self.children.iter().any(|child| child.watched().is_none())
     }
 
     fn watch<'a>(&'a self, slots: &mut Vec<PollFd<'a>>) {
-        let ended = self.children.iter().filter_map(|child| child.ended.as_ref());
+        let ended = self.children.iter().filter_map(Child::watched);
         slots.extend(ended.map(|ended| PollFd::new(ended.as_fd(), Events::IN)));
     }
 
     fn reap(&mut self, tell: &mut dyn FnMut(Ended)) -> bool {
         let before = self.children.len();
-        self.children.retain(|child| match child.ended() {
-            None => true,
-            Some(how) => {
+        if before == 0 {
+            return false;
+        }
+        // First what they say, and then whether it is so.
+        let mut say_so = self.say_so().into_iter();
+        self.children.retain_mut(|child| match (say_so.next(), child.ended()) {
+            (says_so, None) => {
+                child.held |= says_so == Some(true);
+                true
+            }
+            (_, Some(how)) => {
                 if how.is_err() {
                     tell(how);
                 }
@@ -173,7 +201,7 @@ impl<R: Request, H: Handler<R>> sealed::Works<R, H> for Processes {
             (Ok(pid), request) => {
                 // Where this fails, the child is asked after from time to time.
                 let ended = process::pidfd(pid).ok();
-                self.children.push(Child { pid, ended });
+                self.children.push(Child { pid, ended, held: false });
                 // Closed and not shut down: the connection is the child's now.
                 drop(request);
                 Ok(())

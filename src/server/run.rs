@@ -9,7 +9,8 @@ use super::problem::{Problem, Step};
 use super::transport::{Transport, sealed::Request};
 use super::way::{Refused, Way, Works};
 use super::work;
-use crate::accept::{Verdict, verdict};
+use crate::accept::{Verdict, datagram_verdict, verdict};
+use crate::addr::Type;
 use crate::poll::{Events, PollFd, poll};
 use crate::timeout::Timeout;
 
@@ -34,8 +35,14 @@ impl Pause {
         self.until = Instant::now().checked_add(self.last);
     }
 
-    fn is_over(&self) -> bool {
-        self.until.is_none_or(|until| until <= Instant::now())
+    /// Until when it goes on; `None`: it is over. Who acts on the one and waits for the other asks with one `now` for both: a
+    /// second look at the clock could find it over, and nobody would wait for its end.
+    fn left(&self, now: Instant) -> Option<Instant> {
+        self.until.filter(|until| *until > now)
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.left(now).is_none()
     }
 }
 
@@ -76,6 +83,8 @@ where
             match self.pass(until)? {
                 Pass::Served => return Ok(true),
                 Pass::TimedOut | Pass::Told => return Ok(false),
+                // There may be one to refuse each time: none of them stretches the time.
+                Pass::Other if is_over(until) => return Ok(false),
                 Pass::Other => {}
             }
         }
@@ -121,7 +130,8 @@ where
     fn pass(&mut self, until: Option<Instant>) -> io::Result<Pass> {
         self.reap();
         self.reserve.restore();
-        let open = self.way.has_room() && self.pause.is_over();
+        let now = Instant::now();
+        let open = self.way.has_room() && self.pause.is_over(now);
         if open && self.waiting.is_some() {
             // Its turn before everybody's in the queue, unless this is the end.
             if self.ending.is_told() {
@@ -134,7 +144,7 @@ where
         let listens = open && self.waiting.is_none();
         slots.push(if listens { PollFd::of(&self.endpoint, Events::IN) } else { PollFd::DISABLED });
         self.way.watch(&mut slots);
-        wait(&mut slots, 2, earlier(until, self.look_again()))?;
+        wait(&mut slots, 2, earlier(until, self.look_again(now)))?;
         let is_ready = |slot: usize| slots.get(slot).is_some_and(|slot| !slot.revents().is_empty());
         if is_ready(0) {
             return Ok(Pass::Told);
@@ -143,8 +153,7 @@ where
             return self.take();
         }
         // By the clock: the wait may have been for less.
-        let over = until.is_some_and(|until| until <= Instant::now());
-        Ok(if over { Pass::TimedOut } else { Pass::Other })
+        Ok(if is_over(until) { Pass::TimedOut } else { Pass::Other })
     }
 
     /// Takes the next request from the socket and starts it.
@@ -153,6 +162,11 @@ where
             Ok(request) => return self.start(request),
             Err(error) => error,
         };
+        if error.kind() == ErrorKind::WouldBlock {
+            // What else made it ready would do so again and again: its queue of errors, which no read empties.
+            self.endpoint.socket().drop_queued_errors();
+        }
+        let verdict = if T::KIND == Type::DGRAM { datagram_verdict } else { verdict };
         match verdict(&error) {
             Verdict::GoOn => Ok(Pass::Other),
             Verdict::BackOff { descriptors } => {
@@ -172,7 +186,7 @@ where
 
     fn start(&mut self, mut request: T::Request) -> io::Result<Pass> {
         if !work::verify(&*self.handler, &request) {
-            request.close();
+            request.refuse();
             return Ok(Pass::Other);
         }
         self.waiting = Some(request);
@@ -209,13 +223,13 @@ where
     fn wind_up(&mut self) {
         let until = self.until();
         // Who is in the queue has been told that there is a server: a close would be a reset. A packet's sender knows of none.
-        let queued =
-            if self.endpoint.stop() { i64::from(self.endpoint.backlog().max(0)) + 1 } else { 0 };
+        let queued = if self.endpoint.stop() { self.endpoint.queue() } else { 0 };
         let mut left = queued + i64::from(self.waiting.is_some());
         while left > 0 && until.is_none_or(|until| Instant::now() < until) {
             self.reap();
-            if !self.way.has_room() || !self.pause.is_over() {
-                self.wait_for_work(until);
+            let now = Instant::now();
+            if !self.way.has_room() || !self.pause.is_over(now) {
+                self.wait_for_work(until, now);
                 continue;
             }
             let pass =
@@ -223,7 +237,7 @@ where
             match pass {
                 Ok(Pass::Served) => left -= 1,
                 // A pause that has begun: it is still there, to be tried again.
-                Ok(Pass::Other) => left -= i64::from(self.pause.is_over()),
+                Ok(Pass::Other) => left -= i64::from(self.pause.is_over(now)),
                 Ok(Pass::TimedOut | Pass::Told) | Err(_) => break,
             }
         }
@@ -297,24 +311,27 @@ impl<T: Transport, H, W: Way> Server<T, H, W> {
             if self.way.in_hand() == 0 || until.is_some_and(|until| Instant::now() >= until) {
                 return;
             }
-            self.wait_for_work(until);
+            self.wait_for_work(until, Instant::now());
         }
     }
 
     /// Waits until some work ends, or a pause does.
-    fn wait_for_work(&self, until: Option<Instant>) {
+    fn wait_for_work(&self, until: Option<Instant>, now: Instant) {
         let mut slots = Vec::new();
         self.way.watch(&mut slots);
         // Whatever it says, the caller looks for himself.
-        let _ = wait(&mut slots, 0, earlier(until, self.look_again()));
+        let _ = wait(&mut slots, 0, earlier(until, self.look_again(now)));
     }
 
     /// When to look again although nothing is ready.
-    fn look_again(&self) -> Option<Instant> {
-        let now = Instant::now();
+    fn look_again(&self, now: Instant) -> Option<Instant> {
         let blind = if self.way.blind() { now.checked_add(BLIND) } else { None };
-        earlier(self.pause.until.filter(|until| *until > now), blind)
+        earlier(self.pause.left(now), blind)
     }
+}
+
+fn is_over(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| until <= Instant::now())
 }
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
@@ -327,4 +344,26 @@ fn wait(slots: &mut [PollFd<'_>], first: usize, until: Option<Instant>) -> io::R
     poll(slots, until.map_or(Timeout::Never, Timeout::At))
         .or_else(|error| slots.get_mut(..first).map_or(Err(error), |slots| poll(slots, BLIND)))
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the clock says: with one look at it there is no third case, in which the listener is left out and nobody waits.
+    #[test]
+    fn a_pause_is_over_or_waited_for() {
+        let mut pause = Pause::default();
+        assert!(pause.is_over(Instant::now()));
+        for longer in [1, 2, 4, 8, 16, 32, 64, 100, 100] {
+            pause.begin();
+            assert_eq!(pause.last, longer * PAUSE);
+            let until = pause.until.unwrap();
+            let before = until.checked_sub(Duration::from_nanos(1)).unwrap();
+            assert_eq!((pause.is_over(before), pause.left(before)), (false, Some(until)));
+            for now in [until, until + LONGEST_PAUSE] {
+                assert_eq!((pause.is_over(now), pause.left(now)), (true, None));
+            }
+        }
+    }
 }

@@ -101,14 +101,13 @@ impl Ending {
         since.checked_add(self.limit).map_or(Timeout::Never, Timeout::At)
     }
 
-    /// Waits for a request's own descriptor: for as long as `limit` says, and not past the end of the server.
+    /// Waits for a request's own descriptor: no longer than `limit` says, and not past the end of the server.
     pub(super) fn wait(
         &self,
         fd: BorrowedFd<'_>,
         events: Events,
-        limit: Option<Duration>,
+        limit: Option<Instant>,
     ) -> io::Result<Waited> {
-        let limit = limit.and_then(|limit| Instant::now().checked_add(limit));
         let until = limit.map_or(Timeout::Never, Timeout::At);
         let mut slots = [PollFd::new(fd, events), PollFd::new(self.waker(), Events::IN)];
         poll(&mut slots, until)?;

@@ -40,7 +40,8 @@ fn identity(data: &fs::Metadata) -> Identity {
 /// Removes a socket that nobody answers at. `in_use` is what bind said, and what it is told otherwise.
 ///
 /// The file is held before the question, so that its number cannot become another's, and removed at once when the path still is that file:
-/// what remains is the time between two system calls, for Linux cannot remove a file by its number.
+/// what remains is the time between two system calls, for Linux cannot remove a file by its number. And who has bound it and does not
+/// listen yet looks like one who has gone: to bind elsewhere, listen and rename would help, but the socket would not know its name then.
 pub(super) fn remove_stale(
     path: &Path,
     addr: &Addr,

@@ -25,9 +25,9 @@ use crate::sys::socket as sys;
 ///
 /// # How it ends
 ///
-/// When the handler is done, the server sends the end of the stream. A client that is still sending is listened to for up
-/// to a second, and not longer than 64 MiB: a close with unread input would be a reset, and a reset can
-/// destroy the answer on its way.
+/// When the handler is done, the server sends the end of the stream. A client of which something lies unread by then is listened to
+/// for up to a second, and not longer than 64 MiB: a close with unread input would be a reset, and a reset can
+/// destroy the answer on its way. Nobody else is waited for: what a client sends after the close is answered by a reset.
 pub struct Stream {
     reader: Reader,
     writer: Writer,
@@ -117,9 +117,25 @@ impl Stream {
             // Only a client that talks over our answer is waited for: each other one would cost its whole round trip.
             match sys::recv_now(self.socket().as_fd(), &mut buffer) {
                 Ok(n @ 1..) => taken += n,
+                // What else made it ready: messages in its queue of errors.
+                Err(error) if error.kind() == ErrorKind::WouldBlock && taken > 0 => {
+                    self.socket().drop_queued_errors();
+                }
                 _ => return,
             }
             if !matches!(poll(&mut [PollFd::of(self.socket(), Events::IN)], until), Ok(1..)) {
+                return;
+            }
+        }
+    }
+
+    /// Ends the connection at once. What has arrived is read, up to a bound: to a client that said little this is the end of the
+    /// stream, and to one that goes on it may be a reset.
+    pub(super) fn refuse(&mut self) {
+        let _ = self.socket().shutdown(Shutdown::Write);
+        let mut buffer = [0; 8192];
+        for _ in 0..8 {
+            if !matches!(sys::recv_now(self.socket().as_fd(), &mut buffer), Ok(1..)) {
                 return;
             }
         }
@@ -133,13 +149,20 @@ impl Connection {
         events: Events,
         mut call: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> io::Result<usize> {
+        let (mut until, mut woken) = (None, false);
         loop {
             match call(self.socket.as_fd()) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 result => return result,
             }
-            match self.ending.wait(self.socket.as_fd(), events, self.timeout)? {
-                Waited::Ready => {}
+            if woken {
+                // What else made it ready would do so again and again: its queue of errors, which no read empties.
+                self.socket.drop_queued_errors();
+            }
+            let limit = || self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            let until = *until.get_or_insert_with(limit);
+            match self.ending.wait(self.socket.as_fd(), events, until)? {
+                Waited::Ready => woken = true,
                 Waited::TimedOut => {
                     let text = "the client kept still for longer than client_timeout";
                     return Err(io::Error::new(ErrorKind::TimedOut, text));

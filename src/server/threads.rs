@@ -82,7 +82,10 @@ impl sealed::Way for Threads {
     }
 
     fn watch<'a>(&'a self, slots: &mut Vec<PollFd<'a>>) {
-        slots.push(PollFd::new(self.done.waker.as_fd(), Events::IN));
+        // News may come after the end they are about is known. With nobody at work nobody would read them.
+        if !self.running.is_empty() {
+            slots.push(PollFd::new(self.done.waker.as_fd(), Events::IN));
+        }
     }
 
     fn reap(&mut self, _: &mut dyn FnMut(Ended)) -> bool {

@@ -64,6 +64,8 @@ pub(super) mod sealed {
         fn take(endpoint: &mut super::Endpoint) -> std::io::Result<Self>;
         fn peer(&self) -> &Addr;
         fn close(&mut self);
+        /// As `close`, but without a wait: this is the server's own time.
+        fn refuse(&mut self);
         /// The connection, to be cut at the end of the server; a datagram has none.
         fn connection(&self) -> Option<std::sync::Arc<super::super::stream::Connection>>;
     }
@@ -93,6 +95,10 @@ transports! {
     LocalDatagram: false, DGRAM, Datagram, "a Unix server", Packets, Local;
 }
 
+/// Memory that is there from the start. Over IP a datagram has 64 KiB at most, and a Unix one what its sender's `SndBuf` allows: 208 KiB
+/// unless somebody raises it.
+const LARGEST_PACKET: usize = 64 << 20;
+
 /// The server's socket, and what it needs to make requests of what arrives there.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -101,6 +107,7 @@ pub struct Endpoint {
     socket: Arc<Socket>,
     ending: Arc<Ending>,
     settings: Settings,
+    queue: i64,
     buffer: Vec<u8>,
 }
 
@@ -120,14 +127,19 @@ impl Endpoint {
             let text = format!("{addr} is no address for {}: give {wants}", T::NAME);
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
+        if settings.largest_packet > LARGEST_PACKET {
+            let text = "largest_packet is over 64 MiB, and so much memory would be taken at once";
+            return Err(io::Error::new(ErrorKind::InvalidInput, text));
+        }
         let (socket, file) = bind_at(T::KIND, addr, &settings)?;
         let stream = T::KIND == Type::STREAM;
         if stream {
             socket.listen(settings.backlog)?;
         }
         let buffer = vec![0; if stream { 0 } else { settings.largest_packet.max(1) }];
-        let (socket, ending) = (Arc::new(socket), Arc::clone(ending));
-        Ok(Endpoint { _file: file, socket, ending, settings, buffer })
+        let (socket, ending, queue) =
+            (Arc::new(socket), Arc::clone(ending), queue(settings.backlog));
+        Ok(Endpoint { _file: file, socket, ending, settings, queue, buffer })
     }
 
     pub(super) fn socket(&self) -> &Socket {
@@ -138,8 +150,9 @@ impl Endpoint {
     /// accepts, for as long as the child outlives the parent.
     pub(super) fn leave(&mut self) {
         if self.buffer.is_empty() {
-            if let Ok((other, _)) = Socket::pair(Domain::UNIX, Type::STREAM, None) {
-                self.socket = Arc::new(other);
+            // Nobody else has it: connections do without. What comes in its place takes no new descriptor, for there may be none.
+            if let Some(socket) = Arc::get_mut(&mut self.socket) {
+                let _ = socket.replace_by(self.ending.waker());
             }
         }
     }
@@ -150,10 +163,23 @@ impl Endpoint {
     }
 
     /// How many may be in the queue.
-    pub(super) fn backlog(&self) -> i32 {
-        self.settings.backlog
+    pub(super) fn queue(&self) -> i64 {
+        self.queue
     }
 }
+
+/// How many may be in the queue of such a backlog: one more than it says; and below 0 it says as many as the system allows.
+fn queue(backlog: i32) -> i64 {
+    let most = || {
+        let text = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok()?;
+        text.trim().parse().ok()
+    };
+    let backlog = u32::try_from(backlog).ok().or_else(most).unwrap_or(SOMAXCONN);
+    i64::from(backlog) + 1
+}
+
+/// Where the system does not say: as it is since Linux 5.4.
+const SOMAXCONN: u32 = 4096;
 
 impl AsFd for Endpoint {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -221,6 +247,10 @@ impl sealed::Request for Stream {
         Stream::close(self);
     }
 
+    fn refuse(&mut self) {
+        Stream::refuse(self);
+    }
+
     fn connection(&self) -> Option<Arc<super::stream::Connection>> {
         Some(Arc::clone(Stream::connection(self)))
     }
@@ -240,6 +270,8 @@ impl sealed::Request for Datagram {
     }
 
     fn close(&mut self) {}
+
+    fn refuse(&mut self) {}
 
     fn connection(&self) -> Option<Arc<super::stream::Connection>> {
         None

@@ -147,6 +147,7 @@ const GROUPS: [Group; 10] = [
             "--test=server_packets",
             "--test=server_panics",
             "--test=server_short",
+            "--test=server_spins",
             "--test=server_streams",
         ],
     },
