@@ -215,7 +215,7 @@ impl Reactor {
         let Some(connecting) = self.connecting(key) else { return };
         let Some(error) = connecting.failed.take() else { return };
         let (protocol, deadline) = (connecting.protocol.take(), connecting.deadline);
-        self.discard(key);
+        self.let_go(key);
         if let Some(deadline) = deadline {
             self.cancel(deadline);
         }

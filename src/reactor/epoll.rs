@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::selector::{Batch, Selector, Sources, Trigger};
 use super::source::Source;
 use crate::epoll::EpollFlags;
+use crate::holders::Holders;
 use crate::poll::Events;
 use crate::slab::Key;
 use crate::sys::epoll::{Event, Instance};
@@ -20,6 +21,7 @@ pub(super) struct Epoll {
     instance: Instance,
     /// What is watched, by the slot of its key.
     watched: Vec<Option<Registered>>,
+    holders: Holders,
     /// Those whose descriptor was found closed, to be reported.
     broken: Vec<Key>,
     /// The instance knows of something that is not watched any more.
@@ -40,7 +42,8 @@ const UNREGISTERED: RawFd = -1;
 impl Epoll {
     pub(super) fn new() -> io::Result<Epoll> {
         let (instance, events) = (Instance::new()?, Vec::with_capacity(AT_ONCE));
-        Ok(Epoll { instance, watched: Vec::new(), broken: Vec::new(), stale: false, events })
+        let (watched, broken, holders) = (Vec::new(), Vec::new(), Holders::default());
+        Ok(Epoll { instance, watched, holders, broken, stale: false, events })
     }
 
     /// Changes the registration, if there is one under this number, or makes one. The number under which it is.
@@ -61,7 +64,18 @@ impl Epoll {
             Err(error) if known && error.raw_os_error() == Some(libc::ENOENT) => {
                 self.register(key, fd, flags, false)
             }
-            result => result.map(|()| fd.as_raw_fd()),
+            result => {
+                result?;
+                let number = fd.as_raw_fd();
+                let before = if known { None } else { self.holders.replace(number, key) };
+                let before =
+                    before.and_then(|before| self.watched.get_mut(before.index())?.as_mut());
+                // Who said this number before lost it behind his back: what is registered under it is not his.
+                if let Some(at) = before.filter(|at| at.number == number) {
+                    at.number = UNREGISTERED;
+                }
+                Ok(number)
+            }
         }
     }
 
@@ -151,16 +165,6 @@ impl std::fmt::Debug for Epoll {
         f.debug_struct("Epoll").field("instance", &self.instance).finish_non_exhaustive()
     }
 }
-
-// The events that both calls have are the same bits.
-const _: () = assert!(
-    libc::POLLIN as i32 == libc::EPOLLIN
-        && libc::POLLPRI as i32 == libc::EPOLLPRI
-        && libc::POLLOUT as i32 == libc::EPOLLOUT
-        && libc::POLLERR as i32 == libc::EPOLLERR
-        && libc::POLLHUP as i32 == libc::EPOLLHUP
-        && libc::POLLRDHUP as i32 == libc::EPOLLRDHUP
-);
 
 fn flags(events: Events, trigger: Trigger) -> u32 {
     let bits = |events: Events| u32::from(u16::from_ne_bytes(events.bits().to_ne_bytes()));

@@ -255,7 +255,7 @@ impl Reactor {
             }
             // It is at work: what it needs to be taken out comes back when it is done.
             kind @ Kind::Watch { watched: None, .. } => *kind = Kind::Removed,
-            Kind::Listener(_) | Kind::Watch { .. } => drop(self.discard(key)),
+            Kind::Listener(_) | Kind::Watch { .. } => self.let_go(key),
             Kind::Removed | Kind::Waker(_) => return false,
         }
         true

@@ -183,8 +183,7 @@ impl Reactor {
             Due::Tell(what) => self.call(key, what),
             Due::End(why) => {
                 let protocol = connection.protocol.take();
-                let source = self.discard(key);
-                drop(source); // The descriptor is free again before anybody hears of it.
+                self.let_go(key); // The descriptor is free again before anybody hears of it.
                 if let Some(mut protocol) = protocol {
                     self.contain(None, |reactor| {
                         protocol.connection_lost(reactor, why);
@@ -301,13 +300,7 @@ impl Reactor {
         }
     }
 
-    /// Takes a source out, for the caller to drop.
-    pub(super) fn discard(&mut self, key: Key) -> Option<Source> {
-        self.disarm(key);
-        self.sources.remove(key)
-    }
-
-    /// The same, where its as_fd and its drop may panic, and others are still to be told.
+    /// Takes a source out. Its as_fd and its drop may panic, and others are still to be told.
     pub(super) fn let_go(&mut self, key: Key) {
         self.contain(None, |reactor| reactor.disarm(key));
         let source = self.sources.remove(key);

@@ -69,7 +69,8 @@ impl<'a> Transport<'a> {
     /// Sends the bytes after all that were written before. What the kernel does not take at once is queued.
     ///
     /// The queue has no end: who writes more than a peer reads asks [`queued`](Transport::queued), or heeds
-    /// [`pause_writing`](super::Protocol::pause_writing).
+    /// [`pause_writing`](super::Protocol::pause_writing). After a reset nothing is sent any more; what came before it is still told, and then
+    /// [`Lost::Reset`](super::Lost::Reset).
     pub fn write(&mut self, bytes: &[u8]) {
         self.change(|connection| connection.write(bytes));
     }

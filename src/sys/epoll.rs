@@ -149,3 +149,13 @@ impl AsFd for Instance {
         self.fd.as_fd()
     }
 }
+
+// The events that both calls have are the same bits: the loop's backend takes those of poll.
+const _: () = assert!(
+    libc::POLLIN as i32 == libc::EPOLLIN
+        && libc::POLLPRI as i32 == libc::EPOLLPRI
+        && libc::POLLOUT as i32 == libc::EPOLLOUT
+        && libc::POLLERR as i32 == libc::EPOLLERR
+        && libc::POLLHUP as i32 == libc::EPOLLHUP
+        && libc::POLLRDHUP as i32 == libc::EPOLLRDHUP
+);

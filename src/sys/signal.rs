@@ -137,9 +137,8 @@ fn not_caught(signal: c_int) {
     if IGNORED.load(Ordering::Relaxed) & bit(signal) != 0 {
         return;
     }
-    // SAFETY: SIG_DFL is no handler. The signal is blocked until the handler returns, and is delivered then.
-    unsafe {
-        libc::signal(signal, libc::SIG_DFL);
-        libc::raise(signal);
-    }
+    // SAFETY: SIG_DFL is no handler.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // SAFETY: a number. The signal is blocked until the handler returns, and is delivered then.
+    unsafe { libc::raise(signal) };
 }

@@ -20,6 +20,7 @@ suite! {
         what_was_removed_ends_no_wait,
         a_number_that_was_left_can_be_watched_again,
         another_file_under_the_number,
+        a_number_that_is_another_source_s_by_now,
         standard_input_can_be_watched,
         a_connection_that_cannot_be_watched_is_lost;
     streams:

@@ -386,9 +386,12 @@ pub fn the_first_reason_counts(backend: Backend) {
     it.until(|| seen.borrow().made == 1);
     drop(far);
     let mut transport = it.transport(key).unwrap();
+    // There may be something to read still.
     transport.write(b"x");
-    assert!(transport.is_closing());
+    transport.write(b"nor this");
+    assert!(!transport.is_closing() && transport.queued() == 0);
     transport.abort();
+    assert!(transport.is_closing());
     it.remove(key);
     it.until(|| seen.borrow().lost.is_some());
     assert_reset(&seen);

@@ -13,7 +13,7 @@ use readysock::{Events, Socket};
 
 use crate::selector::{Leaked, NOT_OPEN, OPEN, Shifty, pair_with_data, watch};
 use crate::support::faults;
-use crate::support::fds::pipe;
+use crate::support::fds::{numbered, pipe};
 use crate::tools::{Loop, Peer, pattern};
 
 /// Sources that say now this descriptor, now that: none of it is anybody else's loss.
@@ -215,6 +215,32 @@ pub fn another_file_under_the_number(backend: Backend) {
     it.set_events(key, Events::IN);
     it.passes(1);
     assert_eq!((told.take(), it.contains(key)), (vec![Events::IN], true));
+}
+
+/// Somebody closed a source's descriptor, and its number is another source's: what becomes of the first is nothing to that one.
+pub fn a_number_that_is_another_source_s_by_now(backend: Backend) {
+    for removed in [true, false] {
+        let mut it = Loop::new(backend);
+        let (quiet, _writer) = pipe();
+        let (data, number) = (pair_with_data(), quiet.into_raw_fd());
+        let (old, _) = watch(&mut it, Leaked(number), Events::IN);
+        it.passes(1);
+        nix::unistd::close(number).unwrap();
+        let new = numbered(data, number);
+        assert_eq!(new.as_raw_fd(), number);
+        let (_, told) = watch(&mut it, new, Events::IN);
+        it.passes(1);
+        if removed {
+            assert!(it.remove(old));
+        } else {
+            it.set_events(old, Events::PRI);
+        }
+        it.passes(1);
+        told.take();
+        it.passes(2);
+        assert_eq!(told.take(), [Events::IN; 2], "removed: {removed}");
+        it.problems();
+    }
 }
 
 /// The lowest number is one as others.

@@ -67,11 +67,12 @@ pub fn signals_stop_the_reactor(backend: Backend) {
 
 /// A child that was forked has the handler, too, and shares what it writes to: what is sent to it is its own all the same.
 pub fn a_signal_to_a_child_is_the_child_s(backend: Backend) {
-    // SAFETY: those are no handlers.
-    unsafe {
-        signal(Signal::SIGTERM, SigHandler::SigDfl).and(signal(Signal::SIGHUP, SigHandler::SigIgn))
+    for (number, to) in
+        [(Signal::SIGTERM, SigHandler::SigDfl), (Signal::SIGHUP, SigHandler::SigIgn)]
+    {
+        // SAFETY: that is no handler.
+        unsafe { signal(number, to) }.unwrap();
     }
-    .unwrap();
     let mut it = Loop::new(backend);
     signals::stop_on(&mut it, &[libc::SIGTERM, libc::SIGHUP]).unwrap();
     let child = beside(|| {
