@@ -22,7 +22,8 @@ suite! {
         another_file_under_the_number,
         a_number_that_is_another_source_s_by_now,
         standard_input_can_be_watched,
-        a_connection_that_cannot_be_watched_is_lost;
+        a_connection_that_cannot_be_watched_is_lost,
+        a_connect_that_cannot_be_watched_fails;
     streams:
         a_mebibyte_then_a_close_arrives_whole_then_lost_once,
         eight_mebibytes_that_are_written_then_closed_arrive_whole,

@@ -274,3 +274,22 @@ pub fn a_connection_that_cannot_be_watched_is_lost(backend: Backend) {
     assert!(!it.contains(key));
     drop((it, faults));
 }
+
+/// The same while it is being made: that is why it fails, and is nobody else's problem.
+pub fn a_connect_that_cannot_be_watched_fails(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    it.passes(1);
+    if backend != Backend::Epoll {
+        return; // Only there are they watched one by one.
+    }
+    let script: faults::Script = &[(&[libc::SYS_epoll_ctl], &[libc::ENOMEM])];
+    let Some(faults) = faults::inject(script) else { return };
+    let (peer, seen) = Peer::new();
+    let key = it.connect([listener.local_addr().unwrap()], None, peer).unwrap();
+    it.until(|| seen.borrow().failed.is_some());
+    let error = seen.borrow_mut().failed.take().expect("it failed");
+    assert_eq!(error.raw_os_error(), Some(libc::ENOMEM));
+    assert!(!it.contains(key) && it.problems().is_empty());
+    drop((it, faults));
+}
