@@ -291,7 +291,7 @@ fn a_child_that_outlives_its_server(descriptors: u64) {
         let addr = server.local_addr().unwrap().to_string();
         nix::unistd::write(&tell, addr.as_bytes()).unwrap();
         let next = std::fs::File::open("/dev/null").unwrap().as_raw_fd();
-        let limit = u64::try_from(next).unwrap() + descriptors;
+        let limit = nix::libc::rlim_t::try_from(next).unwrap() + descriptors;
         setrlimit(Resource::RLIMIT_NOFILE, limit, limit).unwrap();
         assert!(server.handle_request().unwrap());
         // No destructor, and no end of the work in hand.
