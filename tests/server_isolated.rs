@@ -275,7 +275,7 @@ fn what_a_child_changes_is_its_own() {
 }
 
 /// The server's process ends in the middle: nobody is let in where nobody accepts, and who was in is served to the end.
-fn a_child_that_outlives_its_server(descriptors: u64) {
+fn a_child_that_outlives_its_server(descriptors: nix::libc::rlim_t) {
     if support::emulated() {
         return support::skipped("what stays open to the end of a process: valgrind counts it");
     }
