@@ -24,19 +24,12 @@ static OWNER: AtomicI32 = AtomicI32::new(0);
 static IGNORED: AtomicU64 = AtomicU64::new(0);
 
 /// Catches some signals for as long as it lives. There is one at a time in a process.
-#[derive(Debug)]
 pub(crate) struct Catcher {
     target: &'static EventFd,
     before: Vec<(c_int, Action)>,
 }
 
 struct Action(libc::sigaction);
-
-impl std::fmt::Debug for Action {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Action").field("handler", &self.0.sa_sigaction).finish_non_exhaustive()
-    }
-}
 
 impl Catcher {
     pub(crate) fn new(signals: &[c_int]) -> io::Result<Catcher> {

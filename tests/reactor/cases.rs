@@ -90,6 +90,7 @@ suite! {
         a_connect_that_succeeds_is_told_later_and_once,
         a_connect_outlives_the_time_that_was_given_for_it,
         a_refused_connect_is_told_with_its_error,
+        without_a_port_a_connect_fails,
         each_address_is_tried_in_order,
         unreachable_and_silent_addresses,
         a_unix_listener_whose_queue_is_full,

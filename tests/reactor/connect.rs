@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use readysock::reactor::{Backend, Lost, Transport};
 use readysock::{Addr, UnixAddr};
 
+use crate::support::faults;
 use crate::support::netns::{Cable, FAR, ip};
 use crate::support::sockets::{unix, unix_listener};
 use crate::support::waits::LONG;
@@ -56,6 +57,19 @@ pub fn a_connect_outlives_the_time_that_was_given_for_it(backend: Backend) {
         }
     }
     panic!("not once in twenty within {time:?}");
+}
+
+/// Of TCP EAGAIN is no full queue that will have room again: it is what the connect fails by.
+pub fn without_a_port_a_connect_fails(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let script: faults::Script = &[(&[libc::SYS_connect], &[libc::EAGAIN])];
+    let Some(faults) = faults::inject(script) else { return };
+    let (peer, seen) = Peer::new();
+    it.connect([nobody()], None, peer).unwrap();
+    it.until(|| seen.borrow().failed.is_some());
+    let error = seen.borrow_mut().failed.take().expect("it failed");
+    assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));
+    drop((it, faults));
 }
 
 pub fn a_refused_connect_is_told_with_its_error(backend: Backend) {
