@@ -189,11 +189,11 @@ impl Connection {
 
     /// A send did not go. After a reset there may be something to read still, and then there is an end for sure.
     fn fail(&mut self, error: io::Error) {
-        let why = Lost::by(error);
-        if matches!(why, Lost::Reset) && self.phase == Phase::Open && self.wants_in() {
-            (self.writing, self.queue) = (Writing::Failed, None);
-        } else {
-            self.lose(why);
+        match Lost::by(error) {
+            Lost::Reset if self.phase == Phase::Open && self.wants_in() => {
+                (self.writing, self.queue) = (Writing::Failed, None);
+            }
+            why => self.lose(why),
         }
     }
 

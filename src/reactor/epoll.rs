@@ -6,7 +6,6 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use super::selector::{Batch, Selector, Sources, Trigger};
-use super::source::Source;
 use crate::epoll::EpollFlags;
 use crate::holders::Holders;
 use crate::poll::Events;
@@ -83,7 +82,7 @@ impl Epoll {
     #[cold]
     fn rebuild(&mut self, sources: &Sources) -> io::Result<()> {
         self.instance = Instance::new()?;
-        let fd = |key| sources.get(key).and_then(|source: &Source| source.fd());
+        let fd = |key| sources.get(key).and_then(|source| source.fd());
         let changed = |at: &Registered| fd(at.key).map(|fd| fd.as_raw_fd()) != Some(at.number);
         let mut all: Vec<Registered> = self.watched.iter().flatten().copied().collect();
         // First those that say the same as ever: who says another one's number shall not have its place.
@@ -157,12 +156,6 @@ impl Selector for Epoll {
                 return Ok(());
             }
         }
-    }
-}
-
-impl std::fmt::Debug for Epoll {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Epoll").field("instance", &self.instance).finish_non_exhaustive()
     }
 }
 

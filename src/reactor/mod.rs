@@ -67,7 +67,6 @@ mod watch;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -111,6 +110,7 @@ pub enum Backend {
 /// It stays in one thread; a [`Handle`] reaches it from others.
 #[doc(alias = "event loop")]
 pub struct Reactor {
+    backend: Backend,
     selector: Box<dyn Selector>,
     sources: Sources,
     /// Whose interest may be another than the selector knows.
@@ -148,6 +148,7 @@ impl Reactor {
         };
         let shared = Arc::new(Shared::new()?);
         let mut reactor = Reactor {
+            backend,
             selector,
             sources: Sources::new(),
             dirty: Vec::new(),
@@ -284,10 +285,6 @@ impl Reactor {
             _ => None,
         }
     }
-
-    fn waker(&self) -> BorrowedFd<'_> {
-        self.shared.waker()
-    }
 }
 
 /// Beyond the clock's range is beyond anybody's patience: thirty years.
@@ -330,7 +327,7 @@ impl Drop for Reactor {
 impl fmt::Debug for Reactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactor")
-            .field("selector", &self.selector)
+            .field("backend", &self.backend)
             // Its own waker is none of the caller's.
             .field("sources", &self.sources.len().saturating_sub(1))
             .field("running", &self.running)

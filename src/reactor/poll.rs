@@ -9,7 +9,7 @@ use crate::slab::Key;
 use crate::sys::poll::recycle;
 use crate::timeout::Timeout;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Poll {
     watched: Watched,
     /// The memory of the array for the kernel, empty between two waits.

@@ -14,7 +14,7 @@ use crate::timeout::Timeout;
 /// What each of the three sets is for.
 const SETS: [Events; 3] = [Events::IN, Events::OUT, Events::PRI];
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Select {
     watched: Watched,
     /// The memory of the three sets, empty between two waits.

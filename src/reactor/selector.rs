@@ -22,7 +22,6 @@
 //! 9. Any number of descriptors, and any number that one may have. What cannot be watched at all is refused by `set`, with the
 //!    kernel's error, and then not watched.
 
-use std::fmt::Debug;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -49,7 +48,7 @@ pub(super) enum Trigger {
     Edge,
 }
 
-pub(super) trait Selector: Debug {
+pub(super) trait Selector {
     /// Watches `fd` for `events` under `key` from now on, and for nothing where there are none.
     ///
     /// Before a source's descriptor is closed, or another takes its place, it is set to no events.
@@ -60,7 +59,7 @@ pub(super) trait Selector: Debug {
 }
 
 /// The sources that are watched, packed: what poll and select walk through before each wait.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Watched {
     list: Vec<Found>,
     /// Where in the list a source is, by the slot of its key.

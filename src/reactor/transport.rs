@@ -154,7 +154,7 @@ impl AsFd for Transport<'_> {
         match self.connection() {
             Some(connection) => connection.socket.as_fd(),
             // A callback's transport outlives no connection; this is for completeness.
-            None => self.reactor.waker(),
+            None => self.reactor.shared.waker(),
         }
     }
 }

@@ -146,7 +146,8 @@ impl Reactor {
     ) {
         for _ in 0..AT_ONCE {
             // The callback may have removed it, or have it rest.
-            if !self.is_watched_for(key, Events::IN) {
+            let source = self.sources.get(key);
+            if !source.is_some_and(|source| source.interest().contains(Events::IN)) {
                 return;
             }
             let mut buffer = mem::take(&mut self.buffer);
@@ -171,13 +172,6 @@ impl Reactor {
                     Verdict::GiveUp => return self.give_up(key, error),
                 },
             }
-        }
-    }
-
-    fn is_watched_for(&self, key: Key, wanted: Events) -> bool {
-        match self.sources.get(key).map(|source| &source.kind) {
-            Some(Kind::Watch { events, .. }) => events.contains(wanted),
-            _ => false,
         }
     }
 

@@ -61,19 +61,20 @@ suite! {
         removing_peers_from_within_callbacks,
         what_ends_before_it_was_told_is_told_both,
         a_reactor_that_is_dropped_tells_every_connection,
-        a_close_with_unread_input_loses_nothing,
-        a_close_does_not_stop_reading,
-        a_peer_that_sends_all_it_has_before_it_reads_loses_nothing,
-        what_arrives_before_the_last_is_sent_does_not_cut_it_short,
-        a_peer_that_never_stops_ends_the_drain_by_bytes,
-        a_peer_that_stays_silent_ends_the_drain_by_time,
-        a_close_on_both_sides,
         the_first_reason_counts,
         a_reset_whose_error_was_taken_elsewhere,
         a_removal_of_what_has_ended_changes_nothing,
         a_close_can_be_cut_short,
         when_it_is_lost_it_is_gone,
         nothing_is_left_behind;
+    closes:
+        a_close_with_unread_input_loses_nothing,
+        a_close_does_not_stop_reading,
+        a_peer_that_sends_all_it_has_before_it_reads_loses_nothing,
+        what_arrives_before_the_last_is_sent_does_not_cut_it_short,
+        a_peer_that_never_stops_ends_the_drain_by_bytes,
+        a_peer_that_stays_silent_ends_the_drain_by_time,
+        a_close_on_both_sides;
     panics:
         a_panic_in_each_callback_of_a_connection,
         a_panic_when_it_is_lost_or_not_had,

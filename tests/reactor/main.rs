@@ -2,6 +2,7 @@
 //!
 //! Each case has a process of its own: some close descriptors behind the reactor's back, some lower limits or catch signals.
 
+mod closes;
 mod connect;
 mod datagrams;
 mod edges;

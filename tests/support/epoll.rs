@@ -22,6 +22,7 @@ pub fn take<S: AsFd>(epoll: &mut Epoll<S>, timeout: impl Into<Timeout>) -> Vec<(
 }
 
 pub fn pair() -> (UnixStream, UnixStream) {
+    // Every case begins with one, and many would wait for ever for an event that is lost.
     super::isolated::end_soon();
     let (near, far) = UnixStream::pair().expect("a pair");
     far.set_nonblocking(true).expect("set");

@@ -73,7 +73,7 @@ pub(crate) fn side_by_side(name: &str, chores: &'static [&'static [&'static str]
     Step::new(name, move || at_once(&env::current_exe()?, chores))
 }
 
-/// A program several times; each line that one says is printed at once, behind the chore's name.
+/// A program several times; each line that one says is printed at once, behind the chore's first word.
 fn at_once(program: &Path, chores: &[&[&str]]) -> Outcome {
     let (mut started, mut readers) = (Vec::new(), Vec::new());
     for chore in chores {
@@ -81,12 +81,11 @@ fn at_once(program: &Path, chores: &[&[&str]]) -> Outcome {
         command.args(*chore).stdout(Stdio::piped()).stderr(Stdio::piped());
         println!("    {}", shown(&command));
         let mut child = command.spawn()?;
-        let chore = chore.join(" ");
-        let (stdout, stderr, name) = (child.stdout.take(), child.stderr.take(), chore.clone());
+        let name = chore.first().map_or_else(String::new, ToString::to_string);
+        let (stdout, stderr, same) = (child.stdout.take(), child.stderr.take(), name.clone());
         readers.push(thread::spawn(move || stdout.map(|from| say(&name, from))));
-        let name = chore.clone();
-        readers.push(thread::spawn(move || stderr.map(|from| say(&name, from))));
-        started.push((chore, child));
+        readers.push(thread::spawn(move || stderr.map(|from| say(&same, from))));
+        started.push((chore.join(" "), child));
     }
     let mut ended = Vec::new();
     for (chore, mut child) in started {
