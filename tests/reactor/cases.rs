@@ -152,6 +152,12 @@ suite! {
         without_a_terminator_everything_is_raw,
         held_lines_come_before_the_end,
         lines_over_tcp_and_a_closure;
+    defaults:
+        a_dispatcher_wants_to_write_unless_it_says_otherwise,
+        raw_bytes_are_taken_unless_it_says_otherwise,
+        a_line_that_is_too_long_closes_unless_it_says_otherwise,
+        after_a_line_too_long_or_a_close_nothing_is_told,
+        raw_bytes_that_were_not_taken_come_again_with_more;
     refused:
         out_of_descriptors_a_listener_rests_and_recovers,
         out_of_descriptors_a_connect_fails,

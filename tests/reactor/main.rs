@@ -5,6 +5,7 @@
 mod closes;
 mod connect;
 mod datagrams;
+mod defaults;
 mod edges;
 mod endings;
 mod fairness;

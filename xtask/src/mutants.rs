@@ -17,6 +17,9 @@ pub(crate) struct Arguments {
     /// Leave out what the last run of a group has caught: for the time in which tests are written
     #[arg(long)]
     again: bool,
+    /// Only in lines that have changed since this commit; the table of counts stays as it is
+    #[arg(long, value_name = "COMMIT", conflicts_with = "again")]
+    since: Option<String>,
     /// Print the groups, their files and their tests, and run nothing
     #[arg(long)]
     list: bool,
@@ -204,17 +207,34 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     }
     let tool = tools::installed(root, "cargo-mutants", VERSION, &["mutants", "--version"])?;
     let accepted = accepted(&fs::read_to_string(root.join(ACCEPTED))?)?;
-    let mut survivors = Vec::new();
+    let diff = arguments.since.as_ref().map(|commit| diff(root, commit)).transpose()?;
+    let diff = diff.as_deref();
+    let (mut survivors, mut table) = (Vec::new(), String::new());
     for group in groups {
         println!("\n==> mutants of {}", group.name);
-        let output = root.join("target/mutants").join(group.name);
-        let found = Work { root, tool: &tool, output, group }.run(arguments.again)?;
-        let counts = fs::read_to_string(root.join(COUNTS)).unwrap_or_default();
-        fs::write(root.join(COUNTS), with_row(&counts, group.name, &found.counts))?;
+        let kind = if diff.is_some() { "target/mutants/since" } else { "target/mutants" };
+        let output = root.join(kind).join(group.name);
+        let found = Work { root, tool: &tool, output, group, diff }.run(arguments.again)?;
+        if diff.is_none() {
+            table = fs::read_to_string(root.join(COUNTS)).unwrap_or_default();
+        }
+        table = with_row(&table, group.name, &found.counts);
+        if diff.is_none() {
+            fs::write(root.join(COUNTS), &table)?;
+        }
         survivors.extend(found.missed.iter().map(|line| without_place(line)));
     }
-    println!("\n{}", fs::read_to_string(root.join(COUNTS))?);
-    judge(&survivors, &accepted, part.is_empty())
+    println!("\n{table}");
+    judge(&survivors, &accepted, part.is_empty() && diff.is_none())
+}
+
+/// What has changed since a commit, in a file.
+fn diff(root: &Path, commit: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let file = steps::folder(root, "mutants")?.join("since.diff");
+    let mut command = Command::new("git");
+    command.current_dir(root).args(["diff", "--no-color", "--no-ext-diff", commit, "--", "src"]);
+    steps::run(command.stdout(fs::File::create(&file)?))?;
+    Ok(file)
 }
 
 /// What is needed to run the mutants of a group.
@@ -223,6 +243,8 @@ struct Work<'a> {
     tool: &'a Path,
     output: PathBuf,
     group: &'a Group,
+    /// Where only the lines of this are meant.
+    diff: Option<&'a Path>,
 }
 
 /// What came of it.
@@ -239,10 +261,26 @@ impl Work<'_> {
         for file in self.group.files {
             command.args(["--file", file]);
         }
+        if let Some(diff) = self.diff {
+            command.arg("--in-diff").arg(diff);
+        }
         command
     }
 
+    /// A line for each mutant.
+    fn list(&self) -> Result<String, Box<dyn Error>> {
+        let output = self.command().arg("--list").output()?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     fn run(&self, again: bool) -> Result<Found, Box<dyn Error>> {
+        // The tool leaves no results then.
+        if self.list()?.is_empty() {
+            return Ok(Found { counts: [0; 5], missed: Vec::new() });
+        }
         fs::create_dir_all(&self.output)?;
         let mut command = self.command();
         command.arg("--output").arg(&self.output);
@@ -272,8 +310,7 @@ impl Work<'_> {
     }
 
     fn found(&self, again: bool) -> Result<Found, Box<dyn Error>> {
-        let list = self.command().arg("--list").output()?;
-        let all = String::from_utf8(list.stdout)?;
+        let all = self.list()?;
         let all: BTreeSet<&str> = all.lines().collect();
         let read = |name: &str| fs::read_to_string(self.output.join("mutants.out").join(name));
         let [missed, timeout] = [read("missed.txt")?, read("timeout.txt")?];
