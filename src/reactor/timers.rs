@@ -116,3 +116,84 @@ impl Timers {
         self.waiting.remove(timer.0).map(|waiting| waiting.call)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn nothing() -> Call {
+        Box::new(|_| {})
+    }
+
+    fn second(number: u64, start: Instant) -> Instant {
+        start + Duration::from_secs(number)
+    }
+
+    #[test]
+    fn entries_of_cancelled_calls_go_where_they_are_the_most() {
+        let (mut timers, start) = (Timers::default(), Instant::now());
+        let kept: Vec<Timer> =
+            (0..20).map(|number| timers.insert(second(number, start), nothing())).collect();
+        let mut lengths = Vec::new();
+        for number in 20..1000 {
+            let timer = timers.insert(second(number, start), nothing());
+            assert!(timers.cancel(timer));
+            lengths.push(timers.heap.len());
+        }
+        // Four times as many as wait, with the one that is just being set; and then again from the start.
+        assert_eq!(lengths.iter().max(), Some(&(4 * 21 + 1)));
+        assert_eq!(lengths.iter().filter(|length| **length == 21).count(), 16);
+        let mut due = Vec::new();
+        timers.due(second(1000, start), &mut due);
+        assert_eq!(due, kept);
+        // A few are left until they come up.
+        let mut timers = Timers::default();
+        for number in 0..65 {
+            let timer = timers.insert(second(number, start), nothing());
+            assert!(timers.cancel(timer));
+        }
+        assert_eq!(timers.heap.len(), 65);
+        timers.insert(start, nothing());
+        assert_eq!(timers.heap.len(), 1);
+    }
+
+    #[test]
+    fn what_is_due_now_is_due() {
+        let (mut timers, start) = (Timers::default(), Instant::now());
+        let timer = timers.insert(start, nothing());
+        let mut due = Vec::new();
+        timers.due(start, &mut due);
+        assert_eq!(due, [timer]);
+        assert!(timers.take(timer, start).is_some());
+    }
+
+    #[test]
+    fn of_the_same_time_the_first_that_was_set_comes_first() {
+        let (mut timers, start) = (Timers::default(), Instant::now());
+        let first = timers.insert(start, nothing());
+        let second = timers.insert(start, nothing());
+        timers.cancel(first);
+        // It has the place of the one that was cancelled, and comes last all the same.
+        let third = timers.insert(start, nothing());
+        let mut due = Vec::new();
+        timers.due(start, &mut due);
+        assert_eq!(due, [second, third]);
+    }
+
+    #[test]
+    fn what_was_put_off_ends_no_wait_at_its_old_time() {
+        let (mut timers, start) = (Timers::default(), Instant::now());
+        let timer = timers.insert(second(1, start), nothing());
+        assert!(timers.reset(timer, second(5, start)));
+        assert_eq!(timers.next(), Some(second(5, start)));
+        assert_eq!(timers.heap.len(), 1);
+        // Earlier, and later again: of its three entries one is left.
+        assert!(timers.reset(timer, second(2, start)) && timers.reset(timer, second(7, start)));
+        assert_eq!(timers.next(), Some(second(7, start)));
+        assert_eq!(timers.heap.len(), 1);
+        assert!(timers.reset(timer, second(7, start)));
+        assert_eq!(timers.heap.len(), 1, "the same time needs no entry");
+    }
+}

@@ -57,6 +57,7 @@ suite! {
         a_producer_that_heeds_the_marks_stays_within_them,
         marks_can_be_moved;
     endings:
+        a_port_can_be_listened_on_again_while_old_connections_end,
         abort_from_within_data_received,
         removing_peers_from_within_callbacks,
         what_ends_before_it_was_told_is_told_both,
@@ -134,6 +135,7 @@ suite! {
         a_source_that_was_set_to_something_else_is_not_told_of_before,
         a_dispatcher_is_asked_before_each_wait,
         a_dispatcher_that_wants_nothing_does_not_spin,
+        what_is_told_unasked_may_be_asked_for,
         a_dispatcher_is_told_of_urgent_data_and_of_its_end,
         what_a_source_holds_is_let_go_of;
     datagrams:
@@ -142,7 +144,8 @@ suite! {
         a_late_refusal_ends_nothing,
         a_socket_that_is_removed_or_rests_brings_no_more,
         a_flood_of_datagrams_keeps_nobody_waiting,
-        timestamps_of_answers_do_not_spin;
+        timestamps_of_answers_do_not_spin,
+        a_socket_that_cannot_receive_any_more_is_given_up;
     lines:
         the_same_lines_for_every_way_of_cutting_a_stream,
         every_cut_of_one_stream,
@@ -154,6 +157,9 @@ suite! {
         lines_over_tcp_and_a_closure;
     defaults:
         a_dispatcher_wants_to_write_unless_it_says_otherwise,
+        a_dispatcher_that_wants_to_read_is_told_of_nothing_else,
+        lines_pass_on_what_a_protocol_is_told,
+        what_is_printed_of_it,
         raw_bytes_are_taken_unless_it_says_otherwise,
         a_line_that_is_too_long_closes_unless_it_says_otherwise,
         after_a_line_too_long_or_a_close_nothing_is_told,

@@ -2,14 +2,16 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::UdpSocket;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixDatagram;
 use std::rc::Rc;
 use std::time::Duration;
 
-use readysock::reactor::{Backend, Packet};
+use readysock::reactor::{Backend, Packet, Problem};
 use readysock::{Addr, Events, UnixAddr};
 
 use crate::support;
+use crate::support::fds::pipe;
 use crate::tools::{Loop, add, count};
 
 /// What arrived: how many bytes, whether they were cut, and the first of them.
@@ -190,4 +192,30 @@ pub fn timestamps_of_answers_do_not_spin(backend: Backend) {
         it.passes(3);
         assert!(it.passes_within(Duration::from_millis(10)) <= 3, "it spins");
     }
+}
+
+/// What is no error of one packet ends it, and is told. (That its file is another one by now is told to select and poll only.)
+pub fn a_socket_that_cannot_receive_any_more_is_given_up(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let number = Rc::new(Cell::new(None));
+    let tell = Rc::clone(&number);
+    let datagrams = it.datagrams(([127, 0, 0, 1], 0), move |_, _, packet: &Packet<'_>| {
+        tell.set(Some(packet.socket.as_fd().as_raw_fd()));
+    });
+    let key = datagrams.unwrap();
+    let addr = it.local_addr(key).unwrap().as_internet().unwrap();
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", addr).unwrap();
+    it.until(|| number.get().is_some());
+    let (reader, writer) = pipe();
+    nix::unistd::write(&writer, b"no datagram").unwrap();
+    let number = number.get().unwrap();
+    // SAFETY: the number stays the reactor's, which closes it.
+    assert_eq!(unsafe { nix::libc::dup2(reader.as_raw_fd(), number) }, number);
+    it.passes(2);
+    assert_eq!(it.contains(key), backend == Backend::Epoll);
+    let problems = it.problems();
+    let told =
+        |problem: &Problem| matches!(problem, Problem::Broken { source, .. } if *source == key);
+    assert_eq!(problems.iter().filter(|problem| told(problem)).count(), problems.len());
+    assert_eq!(problems.len(), usize::from(backend != Backend::Epoll), "{problems:?}");
 }

@@ -1,19 +1,38 @@
 //! Made once, lost once, whatever happens.
 
 use std::cell::{Cell, RefCell};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
 use readysock::reactor::{Backend, Lost, Reactor};
 use readysock::sockopt::{self, SndBuf};
-use readysock::{Events, Key, Socket};
+use readysock::{Domain, Events, Key, Socket, Type};
 
 use crate::support::options::tcp;
 use crate::tools::{
     Loop, Peer, Record, add, assert_closed, assert_reset, count, pattern, read_all,
 };
+
+/// The port of a connection that was closed from here first is kept for it, for a minute: no reason to wait.
+pub fn a_port_can_be_listened_on_again_while_old_connections_end(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let seen = Record::default();
+    let record = Rc::clone(&seen);
+    let (listener, addr) =
+        it.serve(move || Peer::of(&record).on_made(|transport| transport.close()));
+    let mut client = TcpStream::connect(addr).unwrap();
+    client.set_nonblocking(true).unwrap();
+    it.until(|| client.read(&mut [0]).is_ok_and(|n| n == 0));
+    drop(client);
+    it.until(|| seen.borrow().lost.is_some());
+    assert!(it.remove(listener));
+    let other = Socket::new(Domain::INET, Type::STREAM, None).unwrap();
+    let problem = other.bind(addr).expect_err("it is in use");
+    assert_eq!(problem.kind(), ErrorKind::AddrInUse);
+    it.listen(addr, |_| Peer::new().0).expect("listened on again");
+}
 
 pub fn abort_from_within_data_received(backend: Backend) {
     let mut it = Loop::new(backend);

@@ -232,6 +232,37 @@ pub fn a_dispatcher_that_wants_nothing_does_not_spin(backend: Backend) {
     assert_eq!(told.get(), 1, "removed by the first, it is not told of the second");
 }
 
+/// What is told unasked may be asked for, and is told all the same: by what knows of it.
+pub fn what_is_told_unasked_may_be_asked_for(backend: Backend) {
+    struct Gone;
+    impl AsFd for Gone {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            // SAFETY: not open, which is what is to be told; only the kernel looks at it.
+            unsafe { BorrowedFd::borrow_raw(60) }
+        }
+    }
+    fn told(backend: Backend, source: impl AsFd + 'static, asked: Events) -> Events {
+        let mut it = Loop::new(backend);
+        let told = Rc::new(Cell::new(Events::empty()));
+        let tell = Rc::clone(&told);
+        it.watch(source, asked, move |reactor, key, _, events| {
+            tell.set(events);
+            reactor.remove(key);
+        })
+        .unwrap();
+        it.passes(2);
+        told.get()
+    }
+    let (reader, writer) = pipe();
+    drop(reader);
+    let knows = backend != Backend::Select;
+    assert_eq!(told(backend, writer, Events::ERR).contains(Events::ERR), knows);
+    let (reader, writer) = pipe();
+    drop(writer);
+    assert_eq!(told(backend, reader, Events::HUP).contains(Events::HUP), knows);
+    assert!(told(backend, Gone, Events::IN | Events::NVAL).contains(Events::NVAL));
+}
+
 /// Urgent data, and a descriptor that is gone.
 pub fn a_dispatcher_is_told_of_urgent_data_and_of_its_end(backend: Backend) {
     struct Urgent(std::net::TcpStream, Rc<RefCell<Vec<&'static str>>>, Rc<Cell<bool>>);

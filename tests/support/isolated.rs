@@ -3,10 +3,14 @@
 //! A test binary that uses this has `harness = false`. Each case runs alone, on the main thread of
 //! a child process with no other thread: a signal can only go to it, a fork copies nothing else.
 
-use std::env;
 use std::process::{Stdio, exit};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// A name and what to run.
 pub type Case = (&'static str, fn());
@@ -16,15 +20,16 @@ const CASE: &str = "READYSOCK_TEST_CASE";
 const FIRST: &str = "READYSOCK_TESTS_UNTIL_THE_FIRST_FAILURE";
 /// A case that hangs is killed by its own alarm after so many seconds.
 const LIMIT: u32 = 120;
-/// The same, where the first failure ends the run: cases take one or two seconds, and who hangs has failed.
-const LIMIT_OF_FIRST: u32 = 15;
+/// Where the first failure ends the run, who hangs has failed: who has used so much time of the processor, which is
+/// several times what a case takes, or none for so long. On a busy machine the time of the clock says little.
+const LIMIT_OF_WORK: Duration = Duration::from_secs(15);
+const LIMIT_OF_REST: Duration = Duration::from_secs(10);
 
 /// Runs the cases, or, in a child, the one it was started for. A case with `process` in its name has a server that forks.
 pub fn main(cases: &'static [Case]) -> ! {
     if let Ok(name) = env::var(CASE) {
         let case = cases.iter().find(|case| case.0 == name).expect("a case of this binary");
         nix::unistd::alarm::set(LIMIT);
-        end_soon();
         (case.1)();
         super::faults::end();
         exit(0);
@@ -36,20 +41,32 @@ pub fn main(cases: &'static [Case]) -> ! {
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
-/// Ends this process in a while where the first failure ends the run.
+/// Whether the first failure ends the run.
+pub fn until_the_first_failure() -> bool {
+    env::var_os(FIRST).is_some()
+}
+
+/// For cases without a process of their own: this one ends in a while where the first failure ends the run.
 pub fn end_soon() {
-    if env::var_os(FIRST).is_some() {
-        nix::unistd::alarm::set(LIMIT_OF_FIRST);
+    if until_the_first_failure() && env::var_os(CASE).is_none() {
+        nix::unistd::alarm::set(LIMIT / 2);
     }
 }
 
 fn in_child(name: &str) -> Result<(), Failed> {
-    let output = super::program(env::current_exe()?)
+    let child = super::program(env::current_exe()?)
         .env(CASE, name)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .output()?;
+        .spawn()?;
+    let (ended, end) = mpsc::channel::<()>();
+    if until_the_first_failure() {
+        let id = child.id();
+        thread::spawn(move || kill_if_it_hangs(id, &end));
+    }
+    let output = child.wait_with_output()?;
+    drop(ended);
     let stderr = String::from_utf8_lossy(&output.stderr);
     for line in stderr.lines().filter(|line| line.starts_with("skipped: ")) {
         eprintln!("{line}");
@@ -59,9 +76,34 @@ fn in_child(name: &str) -> Result<(), Failed> {
     }
     let stdout = String::from_utf8_lossy(&output.stdout);
     let failure = format!("{}\n{stdout}{stderr}", output.status);
-    if env::var_os(FIRST).is_some() {
+    if until_the_first_failure() {
         eprintln!("{name}: {failure}");
         exit(101);
     }
     Err(failure.into())
+}
+
+/// Looks at a process until it has ended.
+fn kill_if_it_hangs(id: u32, end: &Receiver<()>) {
+    let (mut worked, mut since) = (Duration::ZERO, Instant::now());
+    while end.recv_timeout(Duration::from_millis(500)) == Err(RecvTimeoutError::Timeout) {
+        let Some(work) = time_of_processor(id) else { return };
+        if work != worked {
+            (worked, since) = (work, Instant::now());
+        }
+        if worked >= LIMIT_OF_WORK || since.elapsed() >= LIMIT_OF_REST {
+            let process = Pid::from_raw(id.try_into().expect("a process's number"));
+            let _ = kill(process, Signal::SIGKILL);
+            return;
+        }
+    }
+}
+
+/// A process's, and that of its children which have ended: fields 14 to 17 of proc_pid_stat(5), in hundredths of a second.
+fn time_of_processor(id: u32) -> Option<Duration> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, after_name) = text.rsplit_once(')')?;
+    let ticks = after_name.split_whitespace().skip(11).take(4);
+    let ticks: u64 = ticks.filter_map(|number| number.parse::<u64>().ok()).sum();
+    Some(Duration::from_millis(10 * ticks))
 }

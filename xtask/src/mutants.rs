@@ -23,6 +23,10 @@ pub(crate) struct Arguments {
     /// Print the groups, their files and their tests, and run nothing
     #[arg(long)]
     list: bool,
+    /// What to pass on to the tests, as `select::`, for a first run that is quick: what it has caught is caught, and
+    /// `--again` tries the rest with all of them
+    #[arg(last = true)]
+    filter: Vec<String>,
 }
 
 /// The tool, in the version that was tried; it is built under target/ when it is not there.
@@ -214,7 +218,7 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
         println!("\n==> mutants of {}", group.name);
         let kind = if diff.is_some() { "target/mutants/since" } else { "target/mutants" };
         let output = root.join(kind).join(group.name);
-        let found = Work { root, tool: &tool, output, group, diff }.run(arguments.again)?;
+        let found = Work { root, tool: &tool, output, group, diff }.run(arguments)?;
         if diff.is_none() {
             table = fs::read_to_string(root.join(COUNTS)).unwrap_or_default();
         }
@@ -276,7 +280,7 @@ impl Work<'_> {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    fn run(&self, again: bool) -> Result<Found, Box<dyn Error>> {
+    fn run(&self, arguments: &Arguments) -> Result<Found, Box<dyn Error>> {
         // The tool leaves no results then.
         if self.list()?.is_empty() {
             return Ok(Found { counts: [0; 5], missed: Vec::new() });
@@ -284,9 +288,10 @@ impl Work<'_> {
         fs::create_dir_all(&self.output)?;
         let mut command = self.command();
         command.arg("--output").arg(&self.output);
-        // The time limit is for mutants that loop where no case is stopped by itself. Four at a time, for tests wait much.
-        command.args(["--timeout=60", "--jobs=4"]);
-        if again {
+        // The time limit is for mutants that loop where no case is stopped by itself, and more than a busy machine takes
+        // for all cases. Four at a time, for tests wait much.
+        command.args(["--timeout=180", "--jobs=4"]);
+        if arguments.again {
             command.arg("--iterate");
         }
         // Most of the time goes into linking, and nobody debugs these programs.
@@ -299,6 +304,9 @@ impl Work<'_> {
         // Not behind a `--`, where they would hold for running the tests and not for building them: all would be built.
         let tests = [&["--package=readysock"], self.group.tests].concat();
         command.args(tests.iter().map(|argument| format!("--cargo-arg={argument}")));
+        if !arguments.filter.is_empty() {
+            command.args(["--", "--"]).args(&arguments.filter);
+        }
         // 2 is its status where a mutant survived, 3 where one ran into the time limit, which is caught.
         if let Err(problem) = steps::run(&mut command) {
             let status = problem.to_string();
@@ -306,7 +314,7 @@ impl Work<'_> {
                 return Err(problem);
             }
         }
-        self.found(again)
+        self.found(arguments.again)
     }
 
     fn found(&self, again: bool) -> Result<Found, Box<dyn Error>> {
