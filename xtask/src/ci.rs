@@ -1,15 +1,17 @@
 //! `cargo xtask ci`: what a change must pass.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::{env, fs, process};
 
 use crate::bench;
 use crate::book;
 use crate::fuzz;
+use crate::packed::{self, Folder};
 use crate::readme;
 use crate::steps::{self, Outcome, Step, target};
+use crate::tools;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -64,13 +66,16 @@ fn all(root: &Path, short: bool) -> Result<Vec<Step>, Box<dyn Error>> {
     let docs = ["doc", "--no-deps", "--workspace"];
     steps.push(Step::cargo("docs", root, &docs, &[("RUSTDOCFLAGS", "-D warnings")]));
     steps.push(package(root));
-    steps.push(packed(root));
     steps.push(fuzz_clippy(root));
+    if short || !tools::has_nightly() {
+        steps.push(packed(root));
+    }
     if !short {
+        // The packed crate's tests are run under the address sanitizer, where there is one: once is enough.
+        // The oldest compiler is run for each of the machines: nothing is left for it to show on this one.
         steps.push(steps::side_by_side(
             "other machines beside sanitizers",
-            // The oldest compiler is run for each of them: nothing is left for it to show on this one.
-            &[&["cross", "i386", "i386-before-5.1", "arm64", "s390x"], &["sanitize"]],
+            &[&["cross", "i386", "i386-before-5.1", "arm64", "s390x"], &["sanitize", "--packed"]],
         ));
         steps.push(fuzz::step(root));
     }
@@ -125,53 +130,16 @@ fn codes_are_checked() -> Outcome {
     Ok(())
 }
 
-/// A folder of this run's own, removed with it.
-pub(crate) struct Folder(pub(crate) PathBuf);
-
-impl Folder {
-    pub(crate) fn new(name: &str) -> Result<Self, Box<dyn Error>> {
-        let path = env::temp_dir().join(format!("readysock-{name}-{}", process::id()));
-        fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn package(root: &Path) -> Step {
     let root = root.to_owned();
-    Step::new("package", move || {
-        let old = target(&root).join("package");
-        if old.exists() {
-            fs::remove_dir_all(old)?;
-        }
-        // What is not committed yet may be tried too; CI has a clean tree anyway.
-        let arguments = ["package", "--package", "readysock", "--allow-dirty", "--target-dir"];
-        steps::run(steps::cargo().current_dir(&root).args(arguments).arg(target(&root)))
-    })
+    Step::new("package", move || packed::pack(&root))
 }
 
 /// The crate as crates.io would hand it out, alone in a folder, passes its own tests.
 fn packed(root: &Path) -> Step {
     let root = root.to_owned();
     Step::new("the packed crate's own tests", move || {
-        let archive = fs::read_dir(target(&root).join("package"))?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .find(|path| path.extension().is_some_and(|extension| extension == "crate"))
-            .ok_or("there is no .crate file: run the step `package` first")?;
-        // Outside the workspace, where neither its Cargo.toml nor its .cargo can help.
-        let folder = Folder::new("packed")?;
-        steps::run(
-            Command::new("tar")
-                .args(["-x", "-z", "--strip-components=1", "-C"])
-                .arg(&folder.0)
-                .arg("-f")
-                .arg(&archive),
-        )?;
+        let folder = packed::unpack(&root)?;
         let arguments = ["test", "--target-dir"];
         steps::run(steps::cargo().current_dir(&folder.0).args(arguments).arg(target(&root)))
     })

@@ -8,6 +8,7 @@ mod cross;
 mod debian;
 mod fuzz;
 mod mutants;
+mod packed;
 mod readme;
 mod sanitize;
 mod steps;

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
 
+use crate::packed;
 use crate::steps::{self, Outcome};
 use crate::suite::{self, Report};
 use crate::tools;
@@ -21,6 +22,9 @@ pub(crate) struct Arguments {
     /// Only under this; under both where it is left out
     #[arg(value_enum)]
     tool: Option<Tool>,
+    /// For the address sanitizer the crate as crates.io would hand it out, which also shows that this is whole
+    #[arg(long)]
+    packed: bool,
     /// What to pass on to `cargo test`
     #[arg(last = true)]
     test: Vec<String>,
@@ -44,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
             tool.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
         println!("\n==> {name}");
         let report = match tool {
-            Tool::Address => address(&arguments.test, root)?,
+            Tool::Address => address(arguments, root)?,
             Tool::Valgrind => valgrind(&arguments.test, root)?,
         };
         reports.push((name, report));
@@ -64,17 +68,19 @@ fn works(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-fn address(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
+fn address(arguments: &Arguments, root: &Path) -> Result<Report, Box<dyn Error>> {
     const FLAGS: &str = "-Zsanitizer=address";
     if !tools::has_nightly() {
         return Ok(Report::not_run(tools::NO_NIGHTLY));
     }
+    let packed = arguments.packed.then(|| packed::unpack(root)).transpose()?;
     let mut command = Command::new("rustup");
-    command.current_dir(root).args(["run", "nightly", "cargo", "test"]);
+    command.current_dir(packed.as_ref().map_or(root, |folder| &folder.0));
+    command.args(["run", "nightly", "cargo", "test"]);
     // With a target named, what runs while cargo builds (macros, build scripts) is left as it is.
     command.args(["--locked", "--no-fail-fast", "--package", "readysock", "--target", &triple()]);
     command
-        .args(more)
+        .args(&arguments.test)
         .env_remove("CARGO")
         .env("CARGO_TARGET_DIR", steps::folder(root, "sanitize/address")?)
         .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use super::counts::{Count, Counts};
 use super::{output, program};
-use crate::ci::Folder;
+use crate::packed::Folder;
 
 /// Runs the program `instructions` of the benches under callgrind.
 pub(super) fn count(root: &Path) -> Result<Counts, Box<dyn Error>> {

@@ -1,0 +1,49 @@
+//! The crate as crates.io would hand it out.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs, process};
+
+use crate::steps::{self, Outcome, target};
+
+/// A folder of this run's own, removed with it.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Result<Self, Box<dyn Error>> {
+        let path = env::temp_dir().join(format!("readysock-{name}-{}", process::id()));
+        fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Makes the archive, and builds what is in it.
+pub(crate) fn pack(root: &Path) -> Outcome {
+    let old = target(root).join("package");
+    if old.exists() {
+        fs::remove_dir_all(old)?;
+    }
+    // What is not committed yet may be tried too; CI has a clean tree anyway.
+    let arguments = ["package", "--package", "readysock", "--allow-dirty", "--target-dir"];
+    steps::run(steps::cargo().current_dir(root).args(arguments).arg(target(root)))
+}
+
+/// Outside the workspace, where neither its Cargo.toml nor its .cargo can help.
+pub(crate) fn unpack(root: &Path) -> Result<Folder, Box<dyn Error>> {
+    let archive = fs::read_dir(target(root).join("package"))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "crate"))
+        .ok_or("there is no .crate file: run `cargo xtask ci package` first")?;
+    let folder = Folder::new("packed")?;
+    let mut tar = Command::new("tar");
+    tar.args(["-x", "-z", "--strip-components=1", "-C"]).arg(&folder.0).arg("-f").arg(&archive);
+    steps::run(&mut tar)?;
+    Ok(folder)
+}
