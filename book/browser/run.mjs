@@ -127,20 +127,17 @@ async function lookAtAll() {
     for (const theme of THEMES) {
         await inWindow({ theme }, files, async (window, file) => {
             const name = `${short(file)}-${theme}`;
-            const steps = [withAxe, page => picture(page, name)];
-            // All figures are on the page for printing once more: there one theme is enough.
-            if (theme === THEMES[0] || file !== 'print.html') {
-                steps.push(page => drive(page, `${name}-wide`), driven);
-            }
+            // A picture takes longer than the driving: one of each figure, unless all are asked for.
+            const figures = all === 'pictures' || (theme === THEMES[0] && file !== 'print.html');
+            const steps = [withAxe, page => picture(page, name), page => drive(page, figures && `${name}-wide`), driven];
             note(file, theme, await look(window, `${server.address}/${file}`, steps));
         });
+        await inWindow({ theme, viewport: NARROW }, files, async (window, file) => {
+            const name = `${short(file)}-${theme}-360`;
+            const steps = [checks.sideways, page => picture(page, name), page => drive(page, all === 'pictures' && name), checks.sideways];
+            note(file, `${theme}, 360 px`, await look(window, `${server.address}/${file}`, steps));
+        });
     }
-    // A theme changes colours, and no widths.
-    await inWindow({ viewport: NARROW }, files, async (window, file) => {
-        const name = `${short(file)}-360`;
-        const steps = [checks.sideways, page => picture(page, name), page => drive(page, name), checks.sideways];
-        note(file, '360 px', await look(window, `${server.address}/${file}`, steps));
-    });
     for (const theme of OTHER_THEMES) {
         await inWindow({ theme }, [FULLEST], async (window, file) => {
             note(file, theme, await look(window, `${server.address}/${file}`, [withAxe]));

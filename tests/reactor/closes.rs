@@ -1,6 +1,7 @@
 //! What a close is worth to the peer: all that was written arrives, and the drain has an end.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use readysock::Socket;
 use readysock::reactor::Backend;
 
 use crate::support::options::tcp;
-use crate::tools::{Loop, Peer, assert_closed, pattern, read_all};
+use crate::tools::{Loop, Peer, Record, assert_closed, pattern, read_all};
 
 /// Input that nobody reads any more would make the close a reset, and the peer lose what is on its way.
 pub fn a_close_with_unread_input_loses_nothing(backend: Backend) {
@@ -90,15 +91,7 @@ pub fn what_arrives_before_the_last_is_sent_does_not_cut_it_short(backend: Backe
     it.transport(key).unwrap().close();
     // More than a peer is heard for after the last; it is thrown away, and the queue waits meanwhile.
     far.set_nonblocking(true).unwrap();
-    let mut left = 66 << 20;
-    while left > 0 {
-        match far.write(&[b'x'; 65536][..left.min(65536)]) {
-            Ok(n) => left -= n,
-            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
-        }
-        it.passes(1);
-        assert!(seen.borrow().lost.is_none(), "{seen:?}");
-    }
+    write_beside(&mut it, &mut far, &seen, 66 << 20);
     // The peer reads until the last is handed to the kernel, and its end is on its way with it.
     let mut received = 0;
     let mut buffer = vec![0; 65536];
@@ -111,7 +104,18 @@ pub fn what_arrives_before_the_last_is_sent_does_not_cut_it_short(backend: Backe
     }
     drop(there);
     // More than is read at once.
-    left = 500_000;
+    write_beside(&mut it, &mut far, &seen, 500_000);
+    far.set_nonblocking(false).unwrap();
+    let reader = thread::spawn(move || read_all(&mut far));
+    it.until(|| seen.borrow().lost.is_some());
+    let (bytes, end) = reader.join().unwrap();
+    assert!(end.is_ok(), "{end:?} after {} of {sent}", received + bytes.len());
+    assert_eq!(received + bytes.len(), sent);
+    assert_closed(&seen);
+}
+
+/// The peer writes so many bytes as they find room, the loop goes on beside it, and the connection is not lost.
+fn write_beside(it: &mut Loop, far: &mut TcpStream, seen: &Record, mut left: usize) {
     while left > 0 {
         match far.write(&[b'x'; 65536][..left.min(65536)]) {
             Ok(n) => left -= n,
@@ -120,13 +124,6 @@ pub fn what_arrives_before_the_last_is_sent_does_not_cut_it_short(backend: Backe
         it.passes(1);
         assert!(seen.borrow().lost.is_none(), "{seen:?}");
     }
-    far.set_nonblocking(false).unwrap();
-    let reader = thread::spawn(move || read_all(&mut far));
-    it.until(|| seen.borrow().lost.is_some());
-    let (bytes, end) = reader.join().unwrap();
-    assert!(end.is_ok(), "{end:?} after {} of {sent}", received + bytes.len());
-    assert_eq!(received + bytes.len(), sent);
-    assert_closed(&seen);
 }
 
 /// Whether the writing half was shut down: a send says so.

@@ -1,28 +1,11 @@
 //! The crate as crates.io would hand it out.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
-use std::{env, fs, process};
 
-use crate::steps::{self, Outcome, target};
-
-/// A folder of this run's own, removed with it.
-pub(crate) struct Folder(pub(crate) PathBuf);
-
-impl Folder {
-    pub(crate) fn new(name: &str) -> Result<Self, Box<dyn Error>> {
-        let path = env::temp_dir().join(format!("readysock-{name}-{}", process::id()));
-        fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::steps::{self, Folder, Outcome, target};
 
 /// Makes the archive, and builds what is in it.
 pub(crate) fn pack(root: &Path) -> Outcome {

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, fs, process, thread};
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
@@ -50,6 +50,23 @@ pub(crate) fn folder(root: &Path, name: &str) -> Result<PathBuf, Box<dyn Error>>
     let path = target(root).join(name);
     fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path.canonicalize()?)
+}
+
+/// A folder of this run's own, removed with it.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Result<Self, Box<dyn Error>> {
+        let path = env::temp_dir().join(format!("readysock-{name}-{}", process::id()));
+        fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Says what is run, runs it, and makes an error of any exit status but 0.
@@ -112,9 +129,9 @@ pub(crate) fn run_all(steps: &[Step]) -> Outcome {
     let mut failure = None;
     for (number, step) in steps.iter().enumerate() {
         println!("\n==> [{}/{}] {}", number + 1, steps.len(), step.name);
-        let start = Instant::now();
+        let (start, worked) = (Instant::now(), processor_time());
         let outcome = (step.action)();
-        times.push((step.name.as_str(), start.elapsed()));
+        times.push((step.name.as_str(), start.elapsed(), processor_time() - worked));
         if let Err(problem) = outcome {
             failure = Some(format!("step `{}` failed: {problem}", step.name));
             break;
@@ -124,10 +141,24 @@ pub(crate) fn run_all(steps: &[Step]) -> Outcome {
     failure.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
-fn table(times: &[(&str, Duration)]) -> String {
-    let total: Duration = times.iter().map(|(_, time)| *time).sum();
-    let rows = times.iter().copied().chain([("total", total)]);
-    rows.map(|(name, time)| format!("{:8.1} s  {name}\n", time.as_secs_f64())).collect()
+/// What this process and the ended ones below it have used of all processors. A step that takes longer than its share
+/// of them waits for something, and could be run beside another.
+fn processor_time() -> Duration {
+    // proc(5): user and system time, own and of children waited for, are the fields 14 to 17; the name, which may hold
+    // anything, is the second, in brackets. Linux tells hundredths of a second, whatever its own clock.
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+    let ticks = fields.skip(11).take(4).filter_map(|field| field.parse::<u64>().ok());
+    Duration::from_millis(ticks.sum::<u64>() * 10)
+}
+
+fn table(times: &[(&str, Duration, Duration)]) -> String {
+    let sum = |of: fn(&(&str, Duration, Duration)) -> Duration| times.iter().map(of).sum();
+    let total = ("total", sum(|time| time.1), sum(|time| time.2));
+    let rows = times.iter().copied().chain([total]).map(|(name, time, worked)| {
+        format!("{:8.1} s {:8.1}  {name}\n", time.as_secs_f64(), worked.as_secs_f64())
+    });
+    format!("{:>10} {:>8}\n{}", "time", "worked", rows.collect::<String>())
 }
 
 #[cfg(test)]
@@ -156,6 +187,14 @@ mod tests {
         assert_eq!(problem, "step `bad` failed: no luck");
         assert_eq!(ran.get(), 2);
         run_all(&steps[..1]).expect("the first step alone passes");
+    }
+
+    #[test]
+    fn what_a_child_works_is_counted() {
+        let before = processor_time();
+        let script = "i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done";
+        run(Command::new("sh").args(["-c", script])).expect("the shell counts");
+        assert!(processor_time() > before);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::steps;
 
-/// The program of this name and version, built if it is not there. `version` is what makes it say its own.
+/// The program of this name and version, built if it is not there. `say_version` is what makes it say its own.
 pub(crate) fn installed(
     root: &Path,
     name: &str,
@@ -15,21 +15,24 @@ pub(crate) fn installed(
 ) -> Result<PathBuf, Box<dyn Error>> {
     let folder = steps::folder(root, "tools")?;
     let tool = folder.join("bin").join(name);
-    let said = Command::new(&tool).args(say_version).output();
-    // The last word: `cargo-fuzz 0.13.2`, `mdbook v0.5.4`.
-    let there = said.is_ok_and(|output| {
-        let said = String::from_utf8_lossy(&output.stdout);
-        said.split_whitespace().last().is_some_and(|word| word.trim_start_matches('v') == version)
-    });
-    if !there {
-        println!("==> building {name} {version} under target/tools, once");
+    if !is_version(&tool, version, say_version) {
+        println!("==> building {name} {version} under target/tools, once; it takes a few minutes");
         let mut install = steps::cargo();
         install.args(["install", name, "--locked", "--version", version, "--root"]).arg(&folder);
-        // Unoptimised it is built in a third of the time, and it mostly waits for what it starts.
+        // Unoptimised it is there sooner, and quick enough: mdBook makes the book in a second.
         install.args(["--debug", "--force"]).env("CARGO_PROFILE_DEV_DEBUG", "0");
         steps::run(&mut install)?;
     }
     Ok(tool)
+}
+
+/// Whether this program is there and of this version: the last word that it says of it, as in `cargo-fuzz 0.13.2`, `mdbook v0.5.4`.
+pub(crate) fn is_version(tool: &Path, version: &str, say_version: &[&str]) -> bool {
+    let said = Command::new(tool).args(say_version).output();
+    said.is_ok_and(|output| {
+        let said = String::from_utf8_lossy(&output.stdout);
+        said.split_whitespace().last().is_some_and(|word| word.trim_start_matches('v') == version)
+    })
 }
 
 /// Whether rustup has the nightly compiler, which some chores need.

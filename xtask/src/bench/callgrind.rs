@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use super::counts::{Count, Counts};
 use super::{output, program};
-use crate::packed::Folder;
+use crate::steps::Folder;
 
 /// Runs the program `instructions` of the benches under callgrind.
 pub(super) fn count(root: &Path) -> Result<Counts, Box<dyn Error>> {

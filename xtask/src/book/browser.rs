@@ -15,7 +15,7 @@ const FILES: [&str; 2] = ["package.json", "package-lock.json"];
 /// Look at every page of the book in a real browser: links, themes, keyboard, accessibility
 #[derive(clap::Args, Default)]
 pub(crate) struct Arguments {
-    /// Keep a picture of every page, not only of the interactive figures, in target/book/pictures
+    /// Keep a picture of every page and figure in each theme and width, not only one of each figure, in target/book/pictures
     #[arg(long)]
     pictures: bool,
 }

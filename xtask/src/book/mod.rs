@@ -169,7 +169,7 @@ mod tests {
             let _ = writeln!(std::io::stderr(), "skipped: {reason}");
             return;
         }
-        let folder = crate::packed::Folder::new("warned").expect("a folder");
+        let folder = steps::Folder::new("warned").expect("a folder");
         let (book, site) = (folder.0.join("book"), folder.0.join("site"));
         let write = |file: &str, text: &str| {
             let path = book.join(file);

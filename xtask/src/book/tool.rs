@@ -2,39 +2,28 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::steps;
+use crate::tools;
 
 const VERSION: &str = "0.5.4";
 
 /// The one under target/, or the reader's own if it is that version, or one that is built now.
 pub(super) fn mdbook(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let folder = steps::folder(root, "tools")?;
-    let own = folder.join("bin/mdbook");
-    if let Some(there) =
-        [own.clone(), "mdbook".into()].into_iter().find(|tool| is_that_version(tool))
-    {
-        return Ok(there);
+    let readers = Path::new("mdbook");
+    if !is_there(root) && is_that_version(readers) {
+        return Ok(readers.to_owned());
     }
-    println!("==> building mdBook {VERSION} under target/tools, once; it takes a few minutes");
-    let mut install = steps::cargo();
-    install.args(["install", "mdbook", "--locked", "--version", VERSION, "--root"]).arg(&folder);
-    // Unoptimised it is built in a third of the time, and still makes the book in a second.
-    install.args(["--debug", "--force"]).env("CARGO_PROFILE_DEV_DEBUG", "0");
-    steps::run(&mut install)?;
-    Ok(own)
+    tools::installed(root, "mdbook", VERSION, SAY_VERSION)
 }
 
 /// Whether it is under target/ already.
-#[cfg(test)]
 pub(super) fn is_there(root: &Path) -> bool {
     is_that_version(&steps::target(root).join("tools/bin/mdbook"))
 }
 
 fn is_that_version(tool: &Path) -> bool {
-    let output = Command::new(tool).arg("--version").output();
-    output.is_ok_and(|output| {
-        String::from_utf8_lossy(&output.stdout).trim() == format!("mdbook v{VERSION}")
-    })
+    tools::is_version(tool, VERSION, SAY_VERSION)
 }
+
+const SAY_VERSION: &[&str] = &["--version"];

@@ -1,5 +1,7 @@
 //! `cargo xtask mutants`: break the source in every small way, and see a test fail each time.
 
+mod groups;
+
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
@@ -8,6 +10,7 @@ use std::process::Command;
 
 use crate::steps::{self, Outcome};
 use crate::tools;
+use groups::{GROUPS, Group};
 
 /// Break the source in every small way, and see that a test fails each time
 #[derive(clap::Args)]
@@ -17,7 +20,7 @@ pub(crate) struct Arguments {
     /// Leave out what the last run of a group has caught: for the time in which tests are written
     #[arg(long)]
     again: bool,
-    /// Only in lines that have changed since this commit; the table of counts stays as it is
+    /// Only in lines that have changed since this commit. Here, and behind `--`, the table of counts stays as it is
     #[arg(long, value_name = "COMMIT", conflicts_with = "again")]
     since: Option<String>,
     /// Print the groups, their files and their tests, and run nothing
@@ -41,162 +44,6 @@ const ACCEPTED: &str = "xtask/mutants-accepted.txt";
 /// How many there are and what became of them; a run rewrites the lines of its groups.
 const COUNTS: &str = "xtask/mutants-counts.txt";
 
-/// Files, and the tests that are meant to hold them. All tests for each mutant would take a day.
-struct Group {
-    name: &'static str,
-    files: &'static [&'static str],
-    tests: &'static [&'static str],
-}
-
-const GROUPS: [Group; 10] = [
-    Group { name: "byte_order", files: &["src/byte_order.rs"], tests: &["--test=byte_order"] },
-    Group {
-        name: "select",
-        files: &[
-            "src/fd_set.rs",
-            "src/select.rs",
-            "src/sys/fd_set.rs",
-            "src/sys/select.rs",
-            "src/sys/words.rs",
-        ],
-        tests: &[
-            "--lib",
-            "--test=fd_set",
-            "--test=limits",
-            "--test=no_heap",
-            "--test=readiness",
-            "--test=select",
-            "--test=signals",
-            "--test=timeouts",
-        ],
-    },
-    Group {
-        name: "poll",
-        files: &["src/poll.rs", "src/poll_set.rs", "src/slab.rs", "src/sys/poll.rs"],
-        tests: &[
-            "--lib",
-            "--test=limits",
-            "--test=no_heap",
-            "--test=poll",
-            "--test=poll_set",
-            "--test=readiness",
-            "--test=signals",
-            "--test=timeouts",
-        ],
-    },
-    Group {
-        name: "time",
-        files: &["src/timeout.rs", "src/sys/time.rs", "src/sys/mod.rs"],
-        tests: &[
-            "--lib",
-            "--test=epoll",
-            "--test=epoll_isolated",
-            "--test=signals",
-            "--test=timeouts",
-            "--test=socket",
-        ],
-    },
-    Group {
-        name: "socket",
-        files: &[
-            "src/addr.rs",
-            "src/addr/*.rs",
-            "src/socket.rs",
-            "src/socket/*.rs",
-            "src/sys/addr.rs",
-            "src/sys/socket.rs",
-        ],
-        tests: &[
-            "--lib",
-            "--test=addr",
-            "--test=contract",
-            "--test=socket",
-            "--test=socket_connect",
-            "--test=socket_isolated",
-            "--test=socket_transfer",
-        ],
-    },
-    Group {
-        name: "sockopt",
-        files: &["src/sockopt/*.rs", "src/sys/sockopt.rs"],
-        tests: &[
-            "--lib",
-            "--test=contract",
-            "--test=sockopt",
-            "--test=sockopt_answers",
-            "--test=sockopt_behaviour",
-            "--test=sockopt_datagrams",
-            "--test=sockopt_gate",
-            "--test=sockopt_isolated",
-            "--test=sockopt_nix",
-            "--test=sockopt_properties",
-            "--test=sockopt_socket2",
-            "--test=sockopt_table",
-            "--test=sockopt_values",
-        ],
-    },
-    Group {
-        name: "server",
-        files: &[
-            "src/accept.rs",
-            "src/contain.rs",
-            "src/drain.rs",
-            "src/server/*.rs",
-            "src/sys/process.rs",
-        ],
-        tests: &[
-            "--lib",
-            "--test=server",
-            "--test=server_faults",
-            "--test=server_files",
-            "--test=server_isolated",
-            "--test=server_matrix",
-            "--test=server_packets",
-            "--test=server_panics",
-            "--test=server_short",
-            "--test=server_spins",
-            "--test=server_streams",
-        ],
-    },
-    Group {
-        name: "epoll",
-        files: &["src/epoll.rs", "src/holders.rs", "src/sys/epoll.rs"],
-        tests: &["--lib", "--test=epoll*", "--test=reactor"],
-    },
-    Group {
-        name: "loop",
-        files: &[
-            "src/reactor/connection.rs",
-            "src/reactor/epoll.rs",
-            "src/reactor/pass.rs",
-            "src/reactor/poll.rs",
-            "src/reactor/select.rs",
-            "src/reactor/selector.rs",
-            "src/reactor/source.rs",
-        ],
-        tests: &["--lib", "--test=reactor"],
-    },
-    Group {
-        name: "reactor",
-        files: &[
-            "src/reactor/connect.rs",
-            "src/reactor/dispatcher.rs",
-            "src/reactor/handle.rs",
-            "src/reactor/line.rs",
-            "src/reactor/listen.rs",
-            "src/reactor/mod.rs",
-            "src/reactor/problem.rs",
-            "src/reactor/protocol.rs",
-            "src/reactor/signals.rs",
-            "src/reactor/timers.rs",
-            "src/reactor/transport.rs",
-            "src/reactor/watch.rs",
-            "src/sys/signal.rs",
-        ],
-        tests: &["--lib", "--test=reactor"],
-    },
-];
-
 pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     let part = arguments.group.as_deref().unwrap_or_default();
     let groups: Vec<&Group> = GROUPS.iter().filter(|group| group.name.contains(part)).collect();
@@ -212,24 +59,25 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     let tool = tools::installed(root, "cargo-mutants", VERSION, &["mutants", "--version"])?;
     let accepted = accepted(&fs::read_to_string(root.join(ACCEPTED))?)?;
     let diff = arguments.since.as_ref().map(|commit| diff(root, commit)).transpose()?;
-    let diff = diff.as_deref();
+    let whole = diff.is_none() && arguments.filter.is_empty();
     let (mut survivors, mut table) = (Vec::new(), String::new());
     for group in groups {
         println!("\n==> mutants of {}", group.name);
         let kind = if diff.is_some() { "target/mutants/since" } else { "target/mutants" };
         let output = root.join(kind).join(group.name);
-        let found = Work { root, tool: &tool, output, group, diff }.run(arguments)?;
-        if diff.is_none() {
+        let found =
+            Work { root, tool: &tool, output, group, diff: diff.as_deref() }.run(arguments)?;
+        if whole {
             table = fs::read_to_string(root.join(COUNTS)).unwrap_or_default();
         }
         table = with_row(&table, group.name, &found.counts);
-        if diff.is_none() {
+        if whole {
             fs::write(root.join(COUNTS), &table)?;
         }
         survivors.extend(found.missed.iter().map(|line| without_place(line)));
     }
     println!("\n{table}");
-    judge(&survivors, &accepted, part.is_empty() && diff.is_none())
+    judge(&survivors, &accepted, part.is_empty() && whole)
 }
 
 /// What has changed since a commit, in a file.
@@ -281,15 +129,14 @@ impl Work<'_> {
     }
 
     fn run(&self, arguments: &Arguments) -> Result<Found, Box<dyn Error>> {
-        // The tool leaves no results then.
-        if self.list()?.is_empty() {
+        // Nothing of this group has changed: the tool leaves no results then.
+        if self.diff.is_some() && self.list()?.is_empty() {
             return Ok(Found { counts: [0; 5], missed: Vec::new() });
         }
         fs::create_dir_all(&self.output)?;
         let mut command = self.command();
         command.arg("--output").arg(&self.output);
-        // The time limit is for mutants that loop where no case is stopped by itself, and more than a busy machine takes
-        // for all cases. Four at a time, for tests wait much.
+        // For mutants that loop where no case is stopped, and more than all cases take on a busy machine. Tests wait much.
         command.args(["--timeout=180", "--jobs=4"]);
         if arguments.again {
             command.arg("--iterate");
@@ -468,33 +315,5 @@ mod tests {
         assert_eq!(rows(&one), ["time 5 4 0 1 0"]);
         assert_eq!(rows(&two), ["poll 6 6 0 0 0", "time 5 4 0 1 0"]);
         assert_eq!(rows(&three), ["poll 6 6 0 0 0", "time 7 7 0 0 0"]);
-    }
-
-    #[test]
-    fn every_file_is_in_a_group() {
-        let root = crate::root();
-        let in_a_group = |file: &str| {
-            GROUPS.iter().flat_map(|group| group.files).any(|pattern| {
-                match pattern.split_once('*') {
-                    Some((start, end)) => file.starts_with(start) && file.ends_with(end),
-                    None => *pattern == file,
-                }
-            })
-        };
-        let mut folders = vec![root.join("src")];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).expect("a folder") {
-                let path = entry.expect("an entry").path();
-                if path.is_dir() {
-                    folders.push(path);
-                    continue;
-                }
-                let file = path.strip_prefix(root).expect("below the root").display().to_string();
-                // No functions, or only those of tests.
-                let without =
-                    ["src/lib.rs", "src/man.rs", "src/must_not_compile.rs", "src/addr/tests.rs"];
-                assert!(in_a_group(&file) || without.contains(&file.as_str()), "{file}");
-            }
-        }
     }
 }
