@@ -1,5 +1,6 @@
 // Every page of the book in a real browser: `cargo xtask browser`.
-// Arguments: the site, the folder with node_modules, the folder for pictures, the browser, and `pictures` for all pages.
+// Arguments: the site, the folder with node_modules, the folder for pictures, the browser, and which pictures: `none`,
+// `figures` (one of each) or `all` (of each page and figure in each theme and width).
 import { createRequire } from 'node:module';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +11,7 @@ import * as checks from './checks.mjs';
 import { faults } from './faults.mjs';
 import { serve } from './serve.mjs';
 
-const [site, tools, pictures, executablePath, all] = process.argv.slice(2);
+const [site, tools, pictures, executablePath, wanted] = process.argv.slice(2);
 const require = createRequire(path.join(tools, 'package.json'));
 const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -22,6 +23,8 @@ const THEMES = ['light', 'navy'];
 // On one page only, the one with the most in it.
 const OTHER_THEMES = ['rust', 'coal', 'ayu'];
 const FULLEST = 'start/read-a-trace.html';
+// All of the book on one page.
+const ONCE_MORE = 'print.html';
 // Nothing takes that long, in milliseconds.
 const PATIENCE = 60000;
 // Pages at a time: two cores are busy with three.
@@ -34,7 +37,9 @@ const browser = await chromium.launch({
     headless: true,
     chromiumSandbox: false,
     args: ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync'],
+        '--disable-component-update', '--disable-sync',
+        // No other host is found, so that a page that asks one is heard of and gets nothing.
+        '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
 });
 rmSync(pictures, { recursive: true, force: true });
 mkdirSync(pictures, { recursive: true });
@@ -59,7 +64,7 @@ async function look(window, address, looks) {
         for (const check of looks) {
             found.push(...await check(page));
         }
-        return [...await heard(), ...found];
+        return [...heard(), ...found];
     } finally {
         await page.close();
     }
@@ -95,7 +100,7 @@ async function drive(page, picture) {
 async function selfTest() {
     const server = await serve(route => faults[route.slice(1)]?.html);
     const missed = [];
-    for (const [name, { finds, viewport, scripts }] of Object.entries(faults)) {
+    await someAtATime(Object.entries(faults), async ([name, { finds, viewport, scripts }]) => {
         const window = await context({ viewport: viewport === 'narrow' ? NARROW : WIDE, scripts: scripts !== false });
         const looks = scripts === false ? [checks.readable] : [withAxe, checks.sideways, page => drive(page)];
         const found = await look(window, server.address + '/' + name, looks);
@@ -104,7 +109,7 @@ async function selfTest() {
             missed.push(`${name}: expected ${finds}, found ${JSON.stringify(found)}`);
         }
         await window.close();
-    }
+    });
     server.close();
     if (missed.length > 0) {
         throw new Error(`a check does not find its fault:\n  ${missed.join('\n  ')}`);
@@ -125,16 +130,24 @@ async function lookAtAll() {
     const files = pages();
     const short = file => file.replace(/\.html$/, '').replaceAll('/', '-');
     for (const theme of THEMES) {
+        const first = theme === THEMES[0];
         await inWindow({ theme }, files, async (window, file) => {
             const name = `${short(file)}-${theme}`;
-            // A picture takes longer than the driving: one of each figure, unless all are asked for.
-            const figures = all === 'pictures' || (theme === THEMES[0] && file !== 'print.html');
-            const steps = [withAxe, page => picture(page, name), page => drive(page, figures && `${name}-wide`), driven];
+            const figures = wanted === 'all' || (wanted === 'figures' && first && file !== ONCE_MORE);
+            const steps = [withAxe, page => picture(page, name)];
+            // What is on the page for printing was driven, and looked at in each theme, where it stands.
+            if (first || file !== ONCE_MORE) {
+                steps.push(page => drive(page, figures && `${name}-wide`), driven);
+            }
             note(file, theme, await look(window, `${server.address}/${file}`, steps));
         });
         await inWindow({ theme, viewport: NARROW }, files, async (window, file) => {
             const name = `${short(file)}-${theme}-360`;
-            const steps = [checks.sideways, page => picture(page, name), page => drive(page, all === 'pictures' && name), checks.sideways];
+            const steps = [checks.sideways, page => picture(page, name)];
+            // A theme changes colours and no widths, nor what keys do; that a page fits is seen in both.
+            if (first) {
+                steps.push(page => drive(page, wanted === 'all' && name), checks.sideways);
+            }
             note(file, `${theme}, 360 px`, await look(window, `${server.address}/${file}`, steps));
         });
     }
@@ -163,21 +176,25 @@ async function driven(page) {
     return (await checks.elements(page)).length > 0 ? withAxe(page) : [];
 }
 
-/// All files in windows of one kind, a few at a time.
+/// All files in windows of one kind.
 async function inWindow(kind, files, visit) {
     const window = await context(kind);
-    const left = [...files];
-    const work = async () => {
-        for (let file = left.shift(); file !== undefined; file = left.shift()) {
-            await visit(window, file);
-        }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    await someAtATime(files, file => visit(window, file));
     await window.close();
 }
 
+async function someAtATime(all, visit) {
+    const left = [...all];
+    const work = async () => {
+        for (let one = left.shift(); one !== undefined; one = left.shift()) {
+            await visit(one);
+        }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+}
+
 async function picture(page, name) {
-    if (all === 'pictures') {
+    if (wanted === 'all') {
         await page.screenshot({ path: path.join(pictures, `${name}.png`), fullPage: true });
     }
     return [];

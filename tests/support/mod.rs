@@ -72,5 +72,6 @@ pub fn program(path: impl AsRef<OsStr>) -> Command {
 /// Says, where `cargo test` cannot capture it, that a test (or a part of one) did not run and why.
 pub fn skipped(reason: &str) {
     // Not eprintln!: that is swallowed while the test passes, and a skip must be seen.
-    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+    // In one piece, or another test's line would come between.
+    let _ = std::io::stderr().write_all(format!("skipped: {reason}\n").as_bytes());
 }

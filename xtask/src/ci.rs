@@ -11,8 +11,7 @@ use crate::book;
 use crate::fuzz;
 use crate::packed;
 use crate::readme;
-use crate::steps::{self, Folder, Outcome, Step, target};
-use crate::tools;
+use crate::steps::{self, Beside, Folder, Outcome, Step, target};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -50,8 +49,7 @@ fn all(root: &Path, short: bool) -> Result<Vec<Step>, Box<dyn Error>> {
         cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ];
     for command in readme::commands(&fs::read_to_string(root.join("README.md"))?)? {
-        let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
-        steps.push(cargo(&format!("readme: cargo {}", command.join(" ")), &arguments));
+        steps.push(of_readme(root, command));
     }
     // Before xtask's own tests, one of which wants the mdBook that is brought here.
     steps.extend(book::steps(root));
@@ -68,19 +66,34 @@ fn all(root: &Path, short: bool) -> Result<Vec<Step>, Box<dyn Error>> {
     steps.push(Step::cargo("docs", root, &docs, &[("RUSTDOCFLAGS", "-D warnings")]));
     steps.push(package(root));
     steps.push(fuzz_clippy(root));
-    if short || !tools::has_nightly() {
+    if short {
         steps.push(packed(root));
-    }
-    if !short {
-        // The packed crate's tests are run under the address sanitizer, where there is one: once is enough.
+    } else {
+        // The packed crate's tests are run on the other machines: once is enough.
         // The oldest compiler is run for each of the machines: nothing is left for it to show on this one.
-        steps.push(steps::side_by_side(
-            "other machines beside sanitizers",
-            &[&["cross", "i386", "i386-before-5.1", "arm64", "s390x"], &["sanitize", "--packed"]],
-        ));
+        steps.push(steps::side_by_side("other machines beside sanitizers", || {
+            let machines = ["cross", "--packed", "i386", "i386-before-5.1", "arm64", "s390x"];
+            Ok(vec![Beside::chore(&machines)?, Beside::chore(&["sanitize"])?])
+        }));
         steps.push(fuzz::step(root));
     }
     Ok(steps)
+}
+
+/// Tests wait, and mdBook takes a while to build: the book beside them.
+fn of_readme(root: &Path, command: Vec<String>) -> Step {
+    let name = format!("readme: cargo {}", command.join(" "));
+    let beside = if command == ["test"] { &["book", "--no-serve"][..] } else { &[] };
+    let root = root.to_owned();
+    steps::side_by_side(name, move || {
+        let mut cargo = steps::cargo();
+        cargo.current_dir(&root).args(&command);
+        let mut commands = vec![Beside::command(cargo)];
+        if !beside.is_empty() {
+            commands.push(Beside::chore(beside)?);
+        }
+        Ok(commands)
+    })
 }
 
 /// Their package is no member of the workspace.

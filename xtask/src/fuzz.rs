@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use crate::steps::{self, Outcome, Step};
-use crate::tools;
+use crate::tools::{self, Tool};
 
 /// Run the fuzz targets, which are programs that try to break the crate by random input
 #[derive(clap::Args)]
@@ -25,7 +25,8 @@ pub(crate) struct Arguments {
 }
 
 /// The tool that builds them, in the version that was tried.
-const VERSION: &str = "0.13.2";
+const TOOL: Tool =
+    Tool { name: "cargo-fuzz", version: "0.13.2", say_version: &["--version"], only: None };
 
 pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     let part = arguments.target.as_deref().unwrap_or_default();
@@ -80,7 +81,7 @@ fn targets(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
 
 /// Builds all of them; the folder of the programs.
 fn build(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let tool = tools::installed(root, "cargo-fuzz", VERSION, &["--version"])?;
+    let tool = TOOL.installed(root)?;
     let place = steps::folder(root, "fuzz")?;
     let mut command = Command::new("rustup");
     command.current_dir(root.join("fuzz")).args(["run", "nightly"]).arg(tool);

@@ -26,7 +26,9 @@ pub(crate) fn unpack(root: &Path) -> Result<Folder, Box<dyn Error>> {
         .ok_or("there is no .crate file: run `cargo xtask ci package` first")?;
     let folder = Folder::new("packed")?;
     let mut tar = Command::new("tar");
-    tar.args(["-x", "-z", "--strip-components=1", "-C"]).arg(&folder.0).arg("-f").arg(&archive);
+    // --touch: in the archive all files are equally old, and cargo would take what it built of another for built of these.
+    tar.args(["-x", "-z", "--touch", "--strip-components=1", "-C"]).arg(&folder.0);
+    tar.arg("-f").arg(&archive);
     steps::run(&mut tar)?;
     Ok(folder)
 }

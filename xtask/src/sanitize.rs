@@ -11,7 +11,6 @@ use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
 
-use crate::packed;
 use crate::steps::{self, Outcome};
 use crate::suite::{self, Report};
 use crate::tools;
@@ -22,9 +21,6 @@ pub(crate) struct Arguments {
     /// Only under this; under both where it is left out
     #[arg(value_enum)]
     tool: Option<Tool>,
-    /// For the address sanitizer the crate as crates.io would hand it out, which also shows that this is whole
-    #[arg(long)]
-    packed: bool,
     /// What to pass on to `cargo test`
     #[arg(last = true)]
     test: Vec<String>,
@@ -47,11 +43,10 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
         let name =
             tool.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
         println!("\n==> {name}");
-        let report = match tool {
-            Tool::Address => address(arguments, root)?,
-            Tool::Valgrind => valgrind(&arguments.test, root)?,
-        };
-        reports.push((name, report));
+        match tool {
+            Tool::Address => reports.extend(address(&arguments.test, root)?),
+            Tool::Valgrind => reports.push((name, valgrind(&arguments.test, root)?)),
+        }
     }
     suite::conclude(&reports)
 }
@@ -68,19 +63,33 @@ fn works(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-fn address(arguments: &Arguments, root: &Path) -> Result<Report, Box<dyn Error>> {
-    const FLAGS: &str = "-Zsanitizer=address";
+/// Tests, and then what stands in the documentation: cargo does not run both with tests named.
+fn address(more: &[String], root: &Path) -> Result<Vec<(String, Report)>, Box<dyn Error>> {
     if !tools::has_nightly() {
-        return Ok(Report::not_run(tools::NO_NIGHTLY));
+        return Ok(vec![("address".into(), Report::not_run(tools::NO_NIGHTLY))]);
     }
-    let packed = arguments.packed.then(|| packed::unpack(root)).transpose()?;
+    let runs = if more.is_empty() {
+        let tests = suite::tests(root)?;
+        println!(
+            "    left out, for the example programs have no unsafe code: {}",
+            tests.of_examples
+        );
+        let doc = vec!["--doc".to_owned()];
+        vec![("address", tests.without_examples), ("address, docs", doc)]
+    } else {
+        vec![("address", more.to_vec())]
+    };
+    runs.into_iter().map(|(name, tests)| Ok((name.to_owned(), address_of(&tests, root)?))).collect()
+}
+
+fn address_of(tests: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
+    const FLAGS: &str = "-Zsanitizer=address";
     let mut command = Command::new("rustup");
-    command.current_dir(packed.as_ref().map_or(root, |folder| &folder.0));
-    command.args(["run", "nightly", "cargo", "test"]);
+    command.current_dir(root).args(["run", "nightly", "cargo", "test"]);
     // With a target named, what runs while cargo builds (macros, build scripts) is left as it is.
     command.args(["--locked", "--no-fail-fast", "--package", "readysock", "--target", &triple()]);
     command
-        .args(&arguments.test)
+        .args(tests)
         .env_remove("CARGO")
         .env("CARGO_TARGET_DIR", steps::folder(root, "sanitize/address")?)
         .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
@@ -88,6 +97,9 @@ fn address(arguments: &Arguments, root: &Path) -> Result<Report, Box<dyn Error>>
         .env("RUSTDOCFLAGS", FLAGS);
     suite::watch(command, "address sanitizer")
 }
+
+/// The event loop's.
+const REACTOR: &str = "reactor";
 
 fn valgrind(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
     if !works(Command::new("valgrind").arg("--version")) {
@@ -123,7 +135,13 @@ fn valgrind(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
     command.args(["test", "--locked", "--no-fail-fast", "--package", "readysock"]);
     command.arg("--config").arg(format!("target.{}.runner=[{}]", triple(), runner.join(",")));
     if more.is_empty() {
-        command.arg("--lib").args(tests(root)?);
+        let tests = suite::tests(root)?;
+        println!("    left out, too slow under valgrind: {}", tests.of_examples);
+        println!(
+            "    skipped: tests/{REACTOR}: some cases are about times too short for it, or keep descriptors on purpose"
+        );
+        let reactor = format!("--test={REACTOR}");
+        command.args(tests.without_examples.iter().filter(|test| **test != reactor));
     }
     command.args(more).env("READYSOCK_EMULATED", "1").env("PROPTEST_CASES", "16");
     let mut report = suite::watch(command, "valgrind")?;
@@ -136,33 +154,6 @@ fn valgrind(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
         }
     }
     Ok(report)
-}
-
-const NOT_FOR_VALGRIND: &str = "reactor";
-
-/// All tests but those that start the example programs: with their megabytes and their 500 clients they would take
-/// half an hour, and the sanitizer has been through them.
-fn tests(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
-    let (mut tests, mut left_out) = (Vec::new(), Vec::new());
-    for entry in fs::read_dir(root.join("tests"))? {
-        let path = entry?.path();
-        // A test is a file, or a folder with a main.rs.
-        let file = if path.is_dir() { path.join("main.rs") } else { path.clone() };
-        let name = path.file_stem().unwrap_or_default().display().to_string();
-        if name == NOT_FOR_VALGRIND
-            || file.extension().is_none_or(|kind| kind != "rs")
-            || !file.exists()
-        {
-            continue;
-        }
-        let slow = fs::read_to_string(&file)?.contains("support::process");
-        if slow { left_out.push(name) } else { tests.push(format!("--test={name}")) }
-    }
-    println!("    left out, too slow under valgrind: {}", left_out.join(", "));
-    println!(
-        "    skipped: tests/{NOT_FOR_VALGRIND}: some cases are about times too short for it, or keep descriptors on purpose"
-    );
-    Ok(tests)
 }
 
 /// Lines that say nothing of the program. To a call that valgrind does not know it answers ENOSYS, as an older kernel does.

@@ -85,34 +85,57 @@ pub(crate) fn shown(command: &Command) -> String {
     environment.chain([program.display().to_string()]).chain(arguments).collect()
 }
 
-/// Chores of this program at the same time, for their tests wait more than they work.
-pub(crate) fn side_by_side(name: &str, chores: &'static [&'static [&'static str]]) -> Step {
-    Step::new(name, move || at_once(&env::current_exe()?, chores))
+/// One of several commands that run at the same time.
+pub(crate) struct Beside {
+    /// What stands before each line that it says; its lines are as they are where it has none.
+    name: Option<&'static str>,
+    command: Command,
 }
 
-/// A program several times; each line that one says is printed at once, behind the chore's first word.
-fn at_once(program: &Path, chores: &[&[&str]]) -> Outcome {
+impl Beside {
+    pub(crate) fn command(command: Command) -> Self {
+        Self { name: None, command }
+    }
+
+    /// A chore of this program.
+    pub(crate) fn chore(words: &[&'static str]) -> Result<Self, Box<dyn Error>> {
+        let mut command = Command::new(env::current_exe()?);
+        command.args(words);
+        Ok(Self { name: words.first().copied(), command })
+    }
+}
+
+/// Commands at the same time, for tests wait more than they work.
+pub(crate) fn side_by_side(
+    name: impl Into<String>,
+    commands: impl Fn() -> Result<Vec<Beside>, Box<dyn Error>> + 'static,
+) -> Step {
+    Step::new(name, move || at_once(commands()?))
+}
+
+fn at_once(commands: Vec<Beside>) -> Outcome {
     let (mut started, mut readers) = (Vec::new(), Vec::new());
-    for chore in chores {
-        let mut command = Command::new(program);
-        command.args(*chore).stdout(Stdio::piped()).stderr(Stdio::piped());
-        println!("    {}", shown(&command));
-        let mut child = command.spawn()?;
-        let name = chore.first().map_or_else(String::new, ToString::to_string);
-        let (stdout, stderr, same) = (child.stdout.take(), child.stderr.take(), name.clone());
-        readers.push(thread::spawn(move || stdout.map(|from| say(&name, from))));
-        readers.push(thread::spawn(move || stderr.map(|from| say(&same, from))));
-        started.push((chore.join(" "), child));
+    for Beside { name, mut command } in commands {
+        let shown = shown(&command);
+        println!("    {shown}");
+        if name.is_some() {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        }
+        let mut child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
+        let (stdout, stderr, name) = (child.stdout.take(), child.stderr.take(), name.unwrap_or(""));
+        readers.push(thread::spawn(move || stdout.map(|from| say(name, from))));
+        readers.push(thread::spawn(move || stderr.map(|from| say(name, from))));
+        started.push((shown, child));
     }
     let mut ended = Vec::new();
-    for (chore, mut child) in started {
-        ended.push((chore, child.wait()?));
+    for (shown, mut child) in started {
+        ended.push((shown, child.wait()?));
     }
     readers.into_iter().for_each(|reader| drop(reader.join()));
-    ended.iter().for_each(|(chore, status)| println!("--> {chore}: {status}"));
+    ended.iter().for_each(|(shown, status)| println!("--> {shown}: {status}"));
     let failed: Vec<&str> = ended
         .iter()
-        .filter_map(|(chore, status)| (!status.success()).then_some(chore.as_str()))
+        .filter_map(|(shown, status)| (!status.success()).then_some(shown.as_str()))
         .collect();
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
 }
@@ -199,11 +222,17 @@ mod tests {
 
     #[test]
     fn all_that_fail_at_once_are_named() {
-        let at_once = |chores: &[&[&str]]| at_once(Path::new("sh"), chores);
-        at_once(&[&["-c", "true"], &["-c", "echo; echo x >&2"]]).expect("both end well");
-        let problem = at_once(&[&["-c", "false"], &["-c", "true"], &["-c", "exit 3"]]);
-        let problem = problem.expect_err("two fail").to_string();
-        assert_eq!(problem, "failed: -c false, -c exit 3");
+        let at_once = |scripts: &[&str]| {
+            let beside = |(number, script): (usize, &&str)| {
+                let mut command = Command::new("sh");
+                command.args(["-c", script]);
+                Beside { name: (number > 0).then_some("sh"), command }
+            };
+            at_once(scripts.iter().enumerate().map(beside).collect())
+        };
+        at_once(&["true", "echo; echo x >&2"]).expect("both end well");
+        let problem = at_once(&["false", "true", "exit 3"]).expect_err("two fail").to_string();
+        assert_eq!(problem, "failed: sh -c false, sh -c exit 3");
     }
 
     #[test]

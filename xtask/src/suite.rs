@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs;
 use std::io::{self, BufRead, BufReader, PipeReader};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -75,6 +77,34 @@ impl Report {
     }
 }
 
+/// The crate's tests, as cargo takes them.
+pub(crate) struct Tests {
+    pub(crate) without_examples: Vec<String>,
+    /// The names of those that start the example programs, with their megabytes and their 500 clients.
+    pub(crate) of_examples: String,
+}
+
+pub(crate) fn tests(root: &Path) -> Result<Tests, Box<dyn Error>> {
+    let (mut without_examples, mut of_examples) = (vec!["--lib".to_owned()], Vec::new());
+    for entry in fs::read_dir(root.join("tests"))? {
+        let path = entry?.path();
+        // A test is a file, or a folder with a main.rs.
+        let file = if path.is_dir() { path.join("main.rs") } else { path.clone() };
+        if file.extension().is_none_or(|kind| kind != "rs") || !file.exists() {
+            continue;
+        }
+        let name = path.file_stem().unwrap_or_default().display().to_string();
+        if fs::read_to_string(&file)?.contains("support::process") {
+            of_examples.push(name);
+        } else {
+            without_examples.push(format!("--test={name}"));
+        }
+    }
+    without_examples.sort();
+    of_examples.sort();
+    Ok(Tests { without_examples, of_examples: of_examples.join(", ") })
+}
+
 fn is_pass(line: &str) -> bool {
     line.starts_with("test ") && line.ends_with("... ok")
 }
@@ -119,6 +149,17 @@ test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; fini
         assert_eq!(shown.len(), 5, "{shown:?}");
         assert_eq!((report.passed, report.failed), (7, 1));
         assert_eq!(report.skipped, [("no such thing here".to_owned(), 2)].into());
+    }
+
+    #[test]
+    fn tests_that_start_the_examples_are_told_apart() {
+        let tests = tests(crate::root()).expect("the tests");
+        let without = |name: &str| tests.without_examples.iter().any(|test| test == name);
+        assert!(without("--lib") && without("--test=select"));
+        // Folders with a main.rs; support is none.
+        assert!(without("--test=reactor") && without("--test=sockopt_table"));
+        assert!(!without("--test=support") && !without("--test=echo_servers"));
+        assert!(tests.of_examples.contains("echo_servers, examples, "), "{}", tests.of_examples);
     }
 
     #[test]

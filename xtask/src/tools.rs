@@ -6,33 +6,59 @@ use std::process::Command;
 
 use crate::steps;
 
-/// The program of this name and version, built if it is not there. `say_version` is what makes it say its own.
-pub(crate) fn installed(
-    root: &Path,
-    name: &str,
-    version: &str,
-    say_version: &[&str],
-) -> Result<PathBuf, Box<dyn Error>> {
-    let folder = steps::folder(root, "tools")?;
-    let tool = folder.join("bin").join(name);
-    if !is_version(&tool, version, say_version) {
-        println!("==> building {name} {version} under target/tools, once; it takes a few minutes");
-        let mut install = steps::cargo();
-        install.args(["install", name, "--locked", "--version", version, "--root"]).arg(&folder);
-        // Unoptimised it is there sooner, and quick enough: mdBook makes the book in a second.
-        install.args(["--debug", "--force"]).env("CARGO_PROFILE_DEV_DEBUG", "0");
-        steps::run(&mut install)?;
-    }
-    Ok(tool)
+/// One of them.
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    /// What makes it say its version.
+    pub(crate) say_version: &'static [&'static str],
+    /// The only features that it is built with, where it has more than are needed; it has a folder of its own then.
+    pub(crate) only: Option<&'static str>,
 }
 
-/// Whether this program is there and of this version: the last word that it says of it, as in `cargo-fuzz 0.13.2`, `mdbook v0.5.4`.
-pub(crate) fn is_version(tool: &Path, version: &str, say_version: &[&str]) -> bool {
-    let said = Command::new(tool).args(say_version).output();
-    said.is_ok_and(|output| {
-        let said = String::from_utf8_lossy(&output.stdout);
-        said.split_whitespace().last().is_some_and(|word| word.trim_start_matches('v') == version)
-    })
+impl Tool {
+    /// Where it is; it is built if it is not there.
+    pub(crate) fn installed(&self, root: &Path) -> Result<PathBuf, Box<dyn Error>> {
+        let Self { name, version, .. } = self;
+        if !self.is_there(root) {
+            let folder = steps::folder(root, self.folder())?;
+            println!(
+                "==> building {name} {version} under target/tools, once; it takes a few minutes"
+            );
+            let mut install = steps::cargo();
+            install.args(["install", name, "--locked", "--version", version, "--root"]);
+            // Unoptimised it is there sooner, and quick enough: mdBook makes the book in a second.
+            install.arg(folder).args(["--debug", "--force"]).env("CARGO_PROFILE_DEV_DEBUG", "0");
+            if let Some(features) = self.only {
+                install.args(["--no-default-features", "--features", features]);
+            }
+            steps::run(&mut install)?;
+        }
+        Ok(self.path(root))
+    }
+
+    /// Whether it is there already.
+    pub(crate) fn is_there(&self, root: &Path) -> bool {
+        self.is(&self.path(root))
+    }
+
+    /// Whether a program is it: the last word that it says of itself is the version, as in `cargo-fuzz 0.13.2`, `mdbook v0.5.4`.
+    pub(crate) fn is(&self, program: &Path) -> bool {
+        let said = Command::new(program).args(self.say_version).output();
+        said.is_ok_and(|output| {
+            let said = String::from_utf8_lossy(&output.stdout);
+            let last = said.split_whitespace().last();
+            last.is_some_and(|word| word.trim_start_matches('v') == self.version)
+        })
+    }
+
+    fn folder(&self) -> &'static str {
+        if self.only.is_some() { "tools/in-part" } else { "tools" }
+    }
+
+    fn path(&self, root: &Path) -> PathBuf {
+        steps::target(root).join(self.folder()).join("bin").join(self.name)
+    }
 }
 
 /// Whether rustup has the nightly compiler, which some chores need.

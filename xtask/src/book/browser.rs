@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::ValueEnum;
+
 use super::build;
 use crate::steps::{self, Outcome};
 
@@ -13,11 +15,28 @@ const CHROMIUM: &str = "/usr/bin/chromium";
 const FILES: [&str; 2] = ["package.json", "package-lock.json"];
 
 /// Look at every page of the book in a real browser: links, themes, keyboard, accessibility
-#[derive(clap::Args, Default)]
+#[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Keep a picture of every page and figure in each theme and width, not only one of each figure, in target/book/pictures
-    #[arg(long)]
-    pictures: bool,
+    /// Which pictures to keep in target/book/pictures
+    #[arg(long, value_enum, default_value_t = Pictures::Figures)]
+    pictures: Pictures,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Pictures {
+    /// For who looks at none: they take a third of the time
+    None,
+    /// One of each figure
+    Figures,
+    /// Of every page and figure, in each theme and width
+    All,
+}
+
+impl Arguments {
+    /// Where nobody looks at pictures.
+    pub(super) fn in_ci() -> Self {
+        Self { pictures: Pictures::None }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
@@ -37,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     let pictures = steps::folder(root, "book/pictures")?;
     let mut node = Command::new("node");
     node.arg(root.join("book/browser/run.mjs")).arg(&site).arg(&tools).arg(&pictures).arg(CHROMIUM);
-    node.args(arguments.pictures.then_some("pictures"));
+    node.args(arguments.pictures.to_possible_value().map(|value| value.get_name().to_owned()));
     steps::run(&mut node)
 }
 

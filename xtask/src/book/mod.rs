@@ -80,7 +80,7 @@ pub(crate) fn build(root: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> 
 
 /// A build with a warning has failed: most of what goes wrong in mdBook is no more than that.
 fn build_at(root: &Path, book: &Path, site: &Path) -> Outcome {
-    let mut build = Command::new(tool::mdbook(root)?);
+    let mut build = Command::new(tool::builder(root)?);
     build.arg("build").arg("--dest-dir").arg(site).arg(book);
     edit_links(&mut build, root)?;
     println!("    {}", steps::shown(&build));
@@ -141,7 +141,7 @@ pub(crate) fn plots(root: &Path) -> Outcome {
 pub(crate) fn steps(root: &Path) -> Vec<Step> {
     let mut steps = check::steps(root);
     let root = root.to_owned();
-    steps.push(Step::new("book: browser", move || browser(&BrowserArguments::default(), &root)));
+    steps.push(Step::new("book: browser", move || browser(&BrowserArguments::in_ci(), &root)));
     steps
 }
 
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn what_mdbook_only_warns_of_fails_the_build() {
         let root = crate::root();
-        if !tool::is_there(root) {
+        if !tool::builder_is_there(root) {
             // Not eprintln!, which nobody sees while the test passes.
             let reason = "there is no mdBook under target/tools: cargo xtask book --no-serve";
             let _ = writeln!(std::io::stderr(), "skipped: {reason}");

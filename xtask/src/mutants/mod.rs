@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::steps::{self, Outcome};
-use crate::tools;
+use crate::tools::Tool;
 use groups::{GROUPS, Group};
 
 /// Break the source in every small way, and see that a test fails each time
@@ -20,20 +20,21 @@ pub(crate) struct Arguments {
     /// Leave out what the last run of a group has caught: for the time in which tests are written
     #[arg(long)]
     again: bool,
-    /// Only in lines that have changed since this commit. Here, and behind `--`, the table of counts stays as it is
+    /// Only in lines that have changed since this commit; the table of counts stays as it is
     #[arg(long, value_name = "COMMIT", conflicts_with = "again")]
     since: Option<String>,
     /// Print the groups, their files and their tests, and run nothing
     #[arg(long)]
     list: bool,
-    /// What to pass on to the tests, as `select::`, for a first run that is quick: what it has caught is caught, and
-    /// `--again` tries the rest with all of them
-    #[arg(last = true)]
-    filter: Vec<String>,
 }
 
 /// The tool, in the version that was tried; it is built under target/ when it is not there.
-const VERSION: &str = "27.1.0";
+const TOOL: Tool = Tool {
+    name: "cargo-mutants",
+    version: "27.1.0",
+    say_version: &["mutants", "--version"],
+    only: None,
+};
 
 /// A file system in memory: half of the time would be writing programs that run once.
 const MEMORY: &str = "/dev/shm";
@@ -56,28 +57,27 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
         }
         return Ok(());
     }
-    let tool = tools::installed(root, "cargo-mutants", VERSION, &["mutants", "--version"])?;
+    let tool = TOOL.installed(root)?;
     let accepted = accepted(&fs::read_to_string(root.join(ACCEPTED))?)?;
     let diff = arguments.since.as_ref().map(|commit| diff(root, commit)).transpose()?;
-    let whole = diff.is_none() && arguments.filter.is_empty();
     let (mut survivors, mut table) = (Vec::new(), String::new());
     for group in groups {
         println!("\n==> mutants of {}", group.name);
         let kind = if diff.is_some() { "target/mutants/since" } else { "target/mutants" };
         let output = root.join(kind).join(group.name);
-        let found =
-            Work { root, tool: &tool, output, group, diff: diff.as_deref() }.run(arguments)?;
-        if whole {
+        let work = Work { root, tool: &tool, output, group, diff: diff.as_deref() };
+        let found = work.run(arguments.again)?;
+        if diff.is_none() {
             table = fs::read_to_string(root.join(COUNTS)).unwrap_or_default();
         }
         table = with_row(&table, group.name, &found.counts);
-        if whole {
+        if diff.is_none() {
             fs::write(root.join(COUNTS), &table)?;
         }
         survivors.extend(found.missed.iter().map(|line| without_place(line)));
     }
     println!("\n{table}");
-    judge(&survivors, &accepted, part.is_empty() && whole)
+    judge(&survivors, &accepted, part.is_empty() && diff.is_none())
 }
 
 /// What has changed since a commit, in a file.
@@ -128,17 +128,30 @@ impl Work<'_> {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    fn run(&self, arguments: &Arguments) -> Result<Found, Box<dyn Error>> {
+    fn run(&self, again: bool) -> Result<Found, Box<dyn Error>> {
         // Nothing of this group has changed: the tool leaves no results then.
         if self.diff.is_some() && self.list()?.is_empty() {
             return Ok(Found { counts: [0; 5], missed: Vec::new() });
         }
         fs::create_dir_all(&self.output)?;
+        if !again && !self.group.first.is_empty() {
+            let found = self.stage(self.group.first, false)?;
+            let [_, _, late, _, missed] = found.counts;
+            if late + missed == 0 {
+                return Ok(found);
+            }
+            return self.stage(self.group.tests, true);
+        }
+        self.stage(self.group.tests, again)
+    }
+
+    /// Runs the tool with some of the tests; with `again` for what it has not caught so far.
+    fn stage(&self, tests: &[&str], again: bool) -> Result<Found, Box<dyn Error>> {
         let mut command = self.command();
         command.arg("--output").arg(&self.output);
         // For mutants that loop where no case is stopped, and more than all cases take on a busy machine. Tests wait much.
         command.args(["--timeout=180", "--jobs=4"]);
-        if arguments.again {
+        if again {
             command.arg("--iterate");
         }
         // Most of the time goes into linking, and nobody debugs these programs.
@@ -148,11 +161,13 @@ impl Work<'_> {
         if Path::new(MEMORY).is_dir() {
             command.env("TMPDIR", MEMORY);
         }
+        let mut parts = tests.splitn(2, |argument| *argument == "--");
+        let (programs, cases) = (parts.next().unwrap_or_default(), parts.next());
         // Not behind a `--`, where they would hold for running the tests and not for building them: all would be built.
-        let tests = [&["--package=readysock"], self.group.tests].concat();
-        command.args(tests.iter().map(|argument| format!("--cargo-arg={argument}")));
-        if !arguments.filter.is_empty() {
-            command.args(["--", "--"]).args(&arguments.filter);
+        let programs = [&["--package=readysock"], programs].concat();
+        command.args(programs.iter().map(|argument| format!("--cargo-arg={argument}")));
+        if let Some(cases) = cases {
+            command.args(["--", "--"]).args(cases);
         }
         // 2 is its status where a mutant survived, 3 where one ran into the time limit, which is caught.
         if let Err(problem) = steps::run(&mut command) {
@@ -161,7 +176,7 @@ impl Work<'_> {
                 return Err(problem);
             }
         }
-        self.found(arguments.again)
+        self.found(again)
     }
 
     fn found(&self, again: bool) -> Result<Found, Box<dyn Error>> {
