@@ -1,6 +1,6 @@
 //! What is set by one crate reads the same by another, both ways: this one and rustix, this one and socket2.
 //!
-//! (nix is compared in the crate's own tests, `tests/sockopt_nix.rs`.) Where a peer says something else, the difference is
+//! (nix is compared in the crate's own tests, `tests/sockopt/against_nix.rs`.) Where a peer says something else, the difference is
 //! asserted, too: it is the reason why the option is as it is here.
 
 use std::net::{Ipv4Addr, UdpSocket};

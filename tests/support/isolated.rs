@@ -25,6 +25,15 @@ const LIMIT: u32 = 120;
 const LIMIT_OF_WORK: Duration = Duration::from_secs(15);
 const LIMIT_OF_REST: Duration = Duration::from_secs(10);
 
+/// Runs the cases of each file, with its name before theirs.
+pub fn suites(suites: &[(&str, &[Case])]) -> ! {
+    let cases = suites.iter().flat_map(|(file, cases)| {
+        // As long as the program, like the names of the others.
+        cases.iter().map(move |(name, run)| (&*format!("{file}::{name}").leak(), *run))
+    });
+    main(cases.collect::<Vec<Case>>().leak())
+}
+
 /// Runs the cases, or, in a child, the one it was started for. A case with `process` in its name has a server that forks.
 pub fn main(cases: &'static [Case]) -> ! {
     if let Ok(name) = env::var(CASE) {

@@ -112,7 +112,7 @@ const WAITING: [&str; 14] = [
     "--test=readiness",
     "--test=select",
     "--test=signals",
-    "--test=socket_connect",
+    "--test=socket",
     "--test=timeouts",
 ];
 

@@ -1,0 +1,8 @@
+//! Servers, in one process.
+
+mod files;
+mod lifetime;
+mod packets;
+mod streams;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,7 @@
+//! Sockets.
+
+mod basics;
+mod connect;
+#[path = "../support/mod.rs"]
+mod support;
+mod transfer;
