@@ -8,10 +8,9 @@ use std::process::{Command, Stdio};
 
 use crate::bench;
 use crate::book;
-use crate::fuzz;
 use crate::packed;
 use crate::readme;
-use crate::steps::{self, Beside, Folder, Outcome, Step, target};
+use crate::steps::{self, Folder, Lane, Outcome, Step, target};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -71,11 +70,12 @@ fn all(root: &Path, short: bool) -> Result<Vec<Step>, Box<dyn Error>> {
     } else {
         // The packed crate's tests are run on the other machines: once is enough.
         // The oldest compiler is run for each of the machines: nothing is left for it to show on this one.
-        steps.push(steps::side_by_side("other machines beside sanitizers", || {
+        let name = "other machines beside sanitizers and fuzz targets";
+        steps.push(steps::side_by_side(name, || {
             let machines = ["cross", "--packed", "i386", "i386-before-5.1", "arm64", "s390x"];
-            Ok(vec![Beside::chore(&machines)?, Beside::chore(&["sanitize"])?])
+            let others: [&[&str]; 2] = [&["sanitize"], &["fuzz"]];
+            Ok(vec![Lane::chores("cross", &[&machines])?, Lane::chores("others", &others)?])
         }));
-        steps.push(fuzz::step(root));
     }
     Ok(steps)
 }
@@ -83,16 +83,16 @@ fn all(root: &Path, short: bool) -> Result<Vec<Step>, Box<dyn Error>> {
 /// Tests wait, and mdBook takes a while to build: the book beside them.
 fn of_readme(root: &Path, command: Vec<String>) -> Step {
     let name = format!("readme: cargo {}", command.join(" "));
-    let beside = if command == ["test"] { &["book", "--no-serve"][..] } else { &[] };
+    let has_tests = command == ["test"];
     let root = root.to_owned();
     steps::side_by_side(name, move || {
         let mut cargo = steps::cargo();
         cargo.current_dir(&root).args(&command);
-        let mut commands = vec![Beside::command(cargo)];
-        if !beside.is_empty() {
-            commands.push(Beside::chore(beside)?);
+        let mut lanes = vec![Lane::command(cargo)];
+        if has_tests {
+            lanes.push(Lane::chores("book", &[&["book", "--no-serve"]])?);
         }
-        Ok(commands)
+        Ok(lanes)
     })
 }
 

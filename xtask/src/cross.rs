@@ -231,14 +231,13 @@ fn parts(
     if !way.emulated {
         return Ok(vec![("", Vec::new())]);
     }
-    let tests = suite::tests(root)?;
-    println!("    left out, too slow under an emulator: {}", tests.of_examples);
+    println!("    left out, too slow under an emulator: {}", suite::EXAMPLES);
     // The tests of options ask what is passed on before they try it; their examples are for readers.
     println!(
         "    skipped: examples in the documentation of options: qemu-user passes on but a part of them"
     );
     let doc = ["--doc", "--", "--skip", "src/sockopt/"].map(str::to_owned).to_vec();
-    Ok(vec![("", tests.without_examples), (", docs", doc)])
+    Ok(vec![("", suite::without_examples(root)?), (", docs", doc)])
 }
 
 /// Where everything lies.

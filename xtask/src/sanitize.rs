@@ -69,13 +69,9 @@ fn address(more: &[String], root: &Path) -> Result<Vec<(String, Report)>, Box<dy
         return Ok(vec![("address".into(), Report::not_run(tools::NO_NIGHTLY))]);
     }
     let runs = if more.is_empty() {
-        let tests = suite::tests(root)?;
-        println!(
-            "    left out, for the example programs have no unsafe code: {}",
-            tests.of_examples
-        );
+        println!("    left out, for the example programs have no unsafe code: {}", suite::EXAMPLES);
         let doc = vec!["--doc".to_owned()];
-        vec![("address", tests.without_examples), ("address, docs", doc)]
+        vec![("address", suite::without_examples(root)?), ("address, docs", doc)]
     } else {
         vec![("address", more.to_vec())]
     };
@@ -135,13 +131,12 @@ fn valgrind(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
     command.args(["test", "--locked", "--no-fail-fast", "--package", "readysock"]);
     command.arg("--config").arg(format!("target.{}.runner=[{}]", triple(), runner.join(",")));
     if more.is_empty() {
-        let tests = suite::tests(root)?;
-        println!("    left out, too slow under valgrind: {}", tests.of_examples);
+        println!("    left out, too slow under valgrind: {}", suite::EXAMPLES);
         println!(
             "    skipped: tests/{REACTOR}: some cases are about times too short for it, or keep descriptors on purpose"
         );
         let reactor = format!("--test={REACTOR}");
-        command.args(tests.without_examples.iter().filter(|test| **test != reactor));
+        command.args(suite::without_examples(root)?.iter().filter(|test| **test != reactor));
     }
     command.args(more).env("READYSOCK_EMULATED", "1").env("PROPTEST_CASES", "16");
     let mut report = suite::watch(command, "valgrind")?;

@@ -85,58 +85,70 @@ pub(crate) fn shown(command: &Command) -> String {
     environment.chain([program.display().to_string()]).chain(arguments).collect()
 }
 
-/// One of several commands that run at the same time.
-pub(crate) struct Beside {
-    /// What stands before each line that it says; its lines are as they are where it has none.
+/// Commands one after the other, beside others.
+pub(crate) struct Lane {
+    /// What stands before each line that they say; the lines are as they are where it has none.
     name: Option<&'static str>,
-    command: Command,
+    commands: Vec<Command>,
 }
 
-impl Beside {
+impl Lane {
     pub(crate) fn command(command: Command) -> Self {
-        Self { name: None, command }
+        Self { name: None, commands: vec![command] }
     }
 
-    /// A chore of this program.
-    pub(crate) fn chore(words: &[&'static str]) -> Result<Self, Box<dyn Error>> {
-        let mut command = Command::new(env::current_exe()?);
-        command.args(words);
-        Ok(Self { name: words.first().copied(), command })
+    /// Chores of this program.
+    pub(crate) fn chores(name: &'static str, chores: &[&[&str]]) -> Result<Self, Box<dyn Error>> {
+        let program = env::current_exe()?;
+        let chore = |words: &&[&str]| {
+            let mut command = Command::new(&program);
+            command.args(*words).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command
+        };
+        Ok(Self { name: Some(name), commands: chores.iter().map(chore).collect() })
+    }
+
+    /// Until the first that fails; how that is reported.
+    fn run(self) -> Result<(), String> {
+        for mut command in self.commands {
+            let (shown, name) = (shown(&command), self.name.unwrap_or_default());
+            println!("    {shown}");
+            let mut child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
+            let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+            thread::scope(|scope| {
+                scope.spawn(|| stderr.map(|from| say(name, from)));
+                if let Some(from) = stdout {
+                    say(name, from);
+                }
+            });
+            let status = child.wait().map_err(|error| format!("{shown}: {error}"))?;
+            println!("--> {shown}: {status}");
+            if !status.success() {
+                return Err(shown);
+            }
+        }
+        Ok(())
     }
 }
 
-/// Commands at the same time, for tests wait more than they work.
+/// Lanes at the same time, for tests wait more than they work.
 pub(crate) fn side_by_side(
     name: impl Into<String>,
-    commands: impl Fn() -> Result<Vec<Beside>, Box<dyn Error>> + 'static,
+    lanes: impl Fn() -> Result<Vec<Lane>, Box<dyn Error>> + 'static,
 ) -> Step {
-    Step::new(name, move || at_once(commands()?))
+    Step::new(name, move || at_once(lanes()?))
 }
 
-fn at_once(commands: Vec<Beside>) -> Outcome {
-    let (mut started, mut readers) = (Vec::new(), Vec::new());
-    for Beside { name, mut command } in commands {
-        let shown = shown(&command);
-        println!("    {shown}");
-        if name.is_some() {
-            command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        }
-        let mut child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
-        let (stdout, stderr, name) = (child.stdout.take(), child.stderr.take(), name.unwrap_or(""));
-        readers.push(thread::spawn(move || stdout.map(|from| say(name, from))));
-        readers.push(thread::spawn(move || stderr.map(|from| say(name, from))));
-        started.push((shown, child));
-    }
-    let mut ended = Vec::new();
-    for (shown, mut child) in started {
-        ended.push((shown, child.wait()?));
-    }
-    readers.into_iter().for_each(|reader| drop(reader.join()));
-    ended.iter().for_each(|(shown, status)| println!("--> {shown}: {status}"));
-    let failed: Vec<&str> = ended
-        .iter()
-        .filter_map(|(shown, status)| (!status.success()).then_some(shown.as_str()))
-        .collect();
+/// All of them come to their end, also where one fails.
+fn at_once(lanes: Vec<Lane>) -> Outcome {
+    let failed: Vec<String> = thread::scope(|scope| {
+        let started: Vec<_> =
+            lanes.into_iter().map(|lane| scope.spawn(move || lane.run())).collect();
+        let ended = started
+            .into_iter()
+            .map(|lane| lane.join().unwrap_or_else(|_| Err("a lane, which panicked".to_owned())));
+        ended.filter_map(Result::err).collect()
+    });
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
 }
 
@@ -222,16 +234,24 @@ mod tests {
 
     #[test]
     fn all_that_fail_at_once_are_named() {
-        let at_once = |scripts: &[&str]| {
-            let beside = |(number, script): (usize, &&str)| {
-                let mut command = Command::new("sh");
-                command.args(["-c", script]);
-                Beside { name: (number > 0).then_some("sh"), command }
+        let at_once = |lanes: &[&[&str]]| {
+            let lane = |(number, scripts): (usize, &&[&str])| {
+                let command = |script: &&str| {
+                    let mut command = Command::new("sh");
+                    command.args(["-c", script]);
+                    if number > 0 {
+                        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+                    }
+                    command
+                };
+                let name = (number > 0).then_some("sh");
+                Lane { name, commands: scripts.iter().map(command).collect() }
             };
-            at_once(scripts.iter().enumerate().map(beside).collect())
+            at_once(lanes.iter().enumerate().map(lane).collect())
         };
-        at_once(&["true", "echo; echo x >&2"]).expect("both end well");
-        let problem = at_once(&["false", "true", "exit 3"]).expect_err("two fail").to_string();
+        at_once(&[&["true"], &["echo; echo x >&2", "true"]]).expect("all end well");
+        let problem = at_once(&[&["false"], &["true"], &["true", "exit 3", "exit 4"]]);
+        let problem = problem.expect_err("two fail").to_string();
         assert_eq!(problem, "failed: sh -c false, sh -c exit 3");
     }
 
