@@ -8,9 +8,11 @@ use std::process::{Command, Stdio};
 
 use crate::bench;
 use crate::book;
+use crate::fuzz;
 use crate::packed;
 use crate::readme;
-use crate::steps::{self, Folder, Lane, Outcome, Step, target};
+use crate::sanitize;
+use crate::steps::{self, Folder, Outcome, Step, target};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -47,11 +49,15 @@ fn all(root: &Path, short: bool) -> Result<Vec<Step>, Box<dyn Error>> {
         cargo("format of the fuzz targets", &["fmt", "--manifest-path", FUZZ, "--", "--check"]),
         cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ];
+    // The book beside the tests: mdBook takes a while to build.
+    let (book, of_book) = book::steps(root);
+    steps.push(book);
     for command in readme::commands(&fs::read_to_string(root.join("README.md"))?)? {
-        steps.push(of_readme(root, command));
+        let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+        steps.push(cargo(&format!("readme: cargo {}", command.join(" ")), &arguments));
     }
     // Before xtask's own tests, one of which wants the mdBook that is brought here.
-    steps.extend(book::steps(root));
+    steps.extend(of_book);
     steps.push(cargo("xtask and the shape of the tree", &["test", "--package", "xtask"]));
     let same_work = ["test", "--package", "readysock-benches", "--test", "same_work"];
     steps.push(cargo("the benches do the same work", &same_work));
@@ -70,30 +76,13 @@ fn all(root: &Path, short: bool) -> Result<Vec<Step>, Box<dyn Error>> {
     } else {
         // The packed crate's tests are run on the other machines: once is enough.
         // The oldest compiler is run for each of the machines: nothing is left for it to show on this one.
-        let name = "other machines beside sanitizers and fuzz targets";
-        steps.push(steps::side_by_side(name, || {
-            let machines = ["cross", "--packed", "i386", "i386-before-5.1", "arm64", "s390x"];
-            let others: [&[&str]; 2] = [&["sanitize"], &["fuzz"]];
-            Ok(vec![Lane::chores("cross", &[&machines])?, Lane::chores("others", &others)?])
-        }));
+        let machines = ["cross", "--packed", "i386", "i386-before-5.1", "arm64", "s390x"];
+        steps.push(Step::beside("other machines", &machines).waiting());
+        steps.push(sanitize::step("address sanitizer", root, sanitize::Tool::Address));
+        steps.push(sanitize::step("valgrind", root, sanitize::Tool::Valgrind));
+        steps.push(fuzz::step(root));
     }
     Ok(steps)
-}
-
-/// Tests wait, and mdBook takes a while to build: the book beside them.
-fn of_readme(root: &Path, command: Vec<String>) -> Step {
-    let name = format!("readme: cargo {}", command.join(" "));
-    let has_tests = command == ["test"];
-    let root = root.to_owned();
-    steps::side_by_side(name, move || {
-        let mut cargo = steps::cargo();
-        cargo.current_dir(&root).args(&command);
-        let mut lanes = vec![Lane::command(cargo)];
-        if has_tests {
-            lanes.push(Lane::chores("book", &[&["book", "--no-serve"]])?);
-        }
-        Ok(lanes)
-    })
 }
 
 /// Their package is no member of the workspace.

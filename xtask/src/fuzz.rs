@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use crate::steps::{self, Outcome};
+use crate::steps::{self, Outcome, Step};
 use crate::tools::{self, Tool};
 
 /// Run the fuzz targets, which are programs that try to break the crate by random input
@@ -59,6 +59,13 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
         }
     }
     conclude(&reports)
+}
+
+/// All targets for a minute each, as a step of CI.
+pub(crate) fn step(root: &Path) -> Step {
+    let root = root.to_owned();
+    let arguments = Arguments { target: None, seconds: 60, list: false };
+    Step::new("fuzz targets", move || run(&arguments, &root))
 }
 
 /// The targets are the files of a folder.

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
 
-use crate::steps::{self, Outcome};
+use crate::steps::{self, Outcome, Step};
 use crate::suite::{self, Report};
 use crate::tools;
 
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Tool {
+pub(crate) enum Tool {
     /// The address sanitizer: what the program itself reads and writes, and leaks. Needs the nightly compiler
     Address,
     /// Memory that goes into and comes out of system calls, and descriptors that stay open
@@ -49,6 +49,13 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
         }
     }
     suite::conclude(&reports)
+}
+
+/// As a step of CI.
+pub(crate) fn step(name: &str, root: &Path, tool: Tool) -> Step {
+    let root = root.to_owned();
+    let arguments = Arguments { tool: Some(tool), test: Vec::new() };
+    Step::new(name, move || run(&arguments, &root))
 }
 
 fn triple() -> String {

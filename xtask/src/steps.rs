@@ -1,23 +1,44 @@
 //! Steps with a name: run in turn, announced, timed, stopped at the first that fails.
 
 use std::error::Error;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use std::{env, fs, process, thread};
+use std::{env, fs, process};
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
 /// One thing to do, and the name by which a failure is reported.
 pub(crate) struct Step {
     pub(crate) name: String,
-    action: Box<dyn Fn() -> Outcome>,
+    action: Action,
+    /// Whether what runs beside has to come to its end before.
+    waits: bool,
+}
+
+enum Action {
+    Here(Box<dyn Fn() -> Outcome>),
+    /// A chore of this program beside the steps that follow.
+    Beside(Vec<String>),
 }
 
 impl Step {
     pub(crate) fn new(name: impl Into<String>, action: impl Fn() -> Outcome + 'static) -> Self {
-        Self { name: name.into(), action: Box::new(action) }
+        Self { name: name.into(), action: Action::Here(Box::new(action)), waits: false }
+    }
+
+    /// A chore of this program that runs while the next steps do, up to the one that waits for it: tests wait more than
+    /// they work. What it says stands behind its first word.
+    pub(crate) fn beside(name: impl Into<String>, chore: &[&str]) -> Self {
+        let chore = chore.iter().map(ToString::to_string).collect();
+        Self { name: name.into(), action: Action::Beside(chore), waits: false }
+    }
+
+    /// Begins when what runs beside has ended.
+    pub(crate) fn waiting(self) -> Self {
+        Self { waits: true, ..self }
     }
 
     /// A command of cargo's, in the workspace, with what the environment adds to it.
@@ -85,73 +106,7 @@ pub(crate) fn shown(command: &Command) -> String {
     environment.chain([program.display().to_string()]).chain(arguments).collect()
 }
 
-/// Commands one after the other, beside others.
-pub(crate) struct Lane {
-    /// What stands before each line that they say; the lines are as they are where it has none.
-    name: Option<&'static str>,
-    commands: Vec<Command>,
-}
-
-impl Lane {
-    pub(crate) fn command(command: Command) -> Self {
-        Self { name: None, commands: vec![command] }
-    }
-
-    /// Chores of this program.
-    pub(crate) fn chores(name: &'static str, chores: &[&[&str]]) -> Result<Self, Box<dyn Error>> {
-        let program = env::current_exe()?;
-        let chore = |words: &&[&str]| {
-            let mut command = Command::new(&program);
-            command.args(*words).stdout(Stdio::piped()).stderr(Stdio::piped());
-            command
-        };
-        Ok(Self { name: Some(name), commands: chores.iter().map(chore).collect() })
-    }
-
-    /// Until the first that fails; how that is reported.
-    fn run(self) -> Result<(), String> {
-        for mut command in self.commands {
-            let (shown, name) = (shown(&command), self.name.unwrap_or_default());
-            println!("    {shown}");
-            let mut child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
-            let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-            thread::scope(|scope| {
-                scope.spawn(|| stderr.map(|from| say(name, from)));
-                if let Some(from) = stdout {
-                    say(name, from);
-                }
-            });
-            let status = child.wait().map_err(|error| format!("{shown}: {error}"))?;
-            println!("--> {shown}: {status}");
-            if !status.success() {
-                return Err(shown);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Lanes at the same time, for tests wait more than they work.
-pub(crate) fn side_by_side(
-    name: impl Into<String>,
-    lanes: impl Fn() -> Result<Vec<Lane>, Box<dyn Error>> + 'static,
-) -> Step {
-    Step::new(name, move || at_once(lanes()?))
-}
-
-/// All of them come to their end, also where one fails.
-fn at_once(lanes: Vec<Lane>) -> Outcome {
-    let failed: Vec<String> = thread::scope(|scope| {
-        let started: Vec<_> =
-            lanes.into_iter().map(|lane| scope.spawn(move || lane.run())).collect();
-        let ended = started
-            .into_iter()
-            .map(|lane| lane.join().unwrap_or_else(|_| Err("a lane, which panicked".to_owned())));
-        ended.filter_map(Result::err).collect()
-    });
-    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
-}
-
+/// Each line at once, behind the chore's name.
 fn say(chore: &str, from: impl Read) {
     for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
         println!("{chore:8} | {}", String::from_utf8_lossy(&line));
@@ -161,19 +116,93 @@ fn say(chore: &str, from: impl Read) {
 /// Runs the steps in turn and prints the time of each, also when one of them fails.
 pub(crate) fn run_all(steps: &[Step]) -> Outcome {
     let mut times = Vec::new();
-    let mut failure = None;
+    let mut failures = Vec::new();
+    let mut beside = Vec::new();
     for (number, step) in steps.iter().enumerate() {
-        println!("\n==> [{}/{}] {}", number + 1, steps.len(), step.name);
-        let (start, worked) = (Instant::now(), processor_time());
-        let outcome = (step.action)();
-        times.push((step.name.as_str(), start.elapsed(), processor_time() - worked));
-        if let Err(problem) = outcome {
-            failure = Some(format!("step `{}` failed: {problem}", step.name));
+        if step.waits {
+            end_all(&mut beside, &mut times, &mut failures);
+        }
+        if !failures.is_empty() {
             break;
         }
+        println!("\n==> [{}/{}] {}", number + 1, steps.len(), step.name);
+        let (start, worked) = (Instant::now(), processor_time());
+        let outcome = match &step.action {
+            Action::Here(action) => action(),
+            Action::Beside(chore) => own(chore).and_then(|command| {
+                beside.push(Beside::start(&step.name, command)?);
+                Ok(())
+            }),
+        };
+        if matches!(step.action, Action::Here(_)) {
+            times.push((step.name.as_str(), start.elapsed(), processor_time() - worked));
+        }
+        if let Err(problem) = outcome {
+            failures.push(format!("step `{}` failed: {problem}", step.name));
+        }
     }
+    end_all(&mut beside, &mut times, &mut failures);
     println!("\n{}", table(&times));
-    failure.map_or(Ok(()), |failure| Err(failure.into()))
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ").into()) }
+}
+
+fn own(chore: &[String]) -> Result<Command, Box<dyn Error>> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(chore);
+    Ok(command)
+}
+
+type Times<'a> = Vec<(&'a str, Duration, Duration)>;
+
+fn end_all<'a>(beside: &mut Vec<Beside<'a>>, times: &mut Times<'a>, failures: &mut Vec<String>) {
+    for one in beside.drain(..) {
+        let name = one.name;
+        match one.end() {
+            Ok((time, worked, None)) => times.push((name, time, worked)),
+            Ok((time, worked, Some(problem))) => {
+                times.push((name, time, worked));
+                failures.push(format!("step `{name}` failed: {problem}"));
+            }
+            Err(problem) => failures.push(format!("step `{name}` failed: {problem}")),
+        }
+    }
+}
+
+/// A process that runs beside the steps. It is not waited for before its end is wanted, so that its time is told apart.
+struct Beside<'a> {
+    name: &'a str,
+    shown: String,
+    child: Child,
+    start: Instant,
+    readers: [JoinHandle<()>; 2],
+}
+
+impl<'a> Beside<'a> {
+    fn start(name: &'a str, mut command: Command) -> Result<Self, Box<dyn Error>> {
+        let shown = shown(&command);
+        println!("    {shown} &");
+        let first = command.get_args().next().unwrap_or_default().display().to_string();
+        let (out, err) = (io::pipe()?, io::pipe()?);
+        command.stdout(out.1).stderr(err.1);
+        let child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
+        // It holds the writing ends, without which the reading ends.
+        drop(command);
+        let same = first.clone();
+        let readers =
+            [thread::spawn(move || say(&first, out.0)), thread::spawn(move || say(&same, err.0))];
+        Ok(Self { name, shown, child, start: Instant::now(), readers })
+    }
+
+    /// How long it took, how long it worked, and what went wrong.
+    fn end(mut self) -> Result<(Duration, Duration, Option<String>), Box<dyn Error>> {
+        for reader in self.readers {
+            reader.join().map_err(|_| "a reader panicked")?;
+        }
+        let (time, worked) = (self.start.elapsed(), processor_time());
+        let status = self.child.wait()?;
+        let problem = (!status.success()).then(|| format!("{}: {status}", self.shown));
+        Ok((time, processor_time() - worked, problem))
+    }
 }
 
 /// What this process and the ended ones below it have used of all processors. A step that takes longer than its share
@@ -233,26 +262,27 @@ mod tests {
     }
 
     #[test]
-    fn all_that_fail_at_once_are_named() {
-        let at_once = |lanes: &[&[&str]]| {
-            let lane = |(number, scripts): (usize, &&[&str])| {
-                let command = |script: &&str| {
-                    let mut command = Command::new("sh");
-                    command.args(["-c", script]);
-                    if number > 0 {
-                        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-                    }
-                    command
-                };
-                let name = (number > 0).then_some("sh");
-                Lane { name, commands: scripts.iter().map(command).collect() }
-            };
-            at_once(lanes.iter().enumerate().map(lane).collect())
+    fn what_runs_beside_is_waited_for_and_its_failure_is_named() {
+        let sh = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            Beside::start("x", command).expect("the shell starts")
         };
-        at_once(&[&["true"], &["echo; echo x >&2", "true"]]).expect("all end well");
-        let problem = at_once(&[&["false"], &["true"], &["true", "exit 3", "exit 4"]]);
-        let problem = problem.expect_err("two fail").to_string();
-        assert_eq!(problem, "failed: sh -c false, sh -c exit 3");
+        let (mut times, mut failures) = (Vec::new(), Vec::new());
+        end_all(&mut vec![sh("echo; echo x >&2"), sh("exit 3")], &mut times, &mut failures);
+        assert_eq!(times.len(), 2);
+        assert_eq!(failures, ["step `x` failed: sh -c exit 3: exit status: 3"]);
+
+        // This program is the one of the tests here: it lists them, and knows no such option.
+        let steps = [
+            Step::beside("listed", &["--list"]),
+            Step::new("meanwhile", || Ok(())),
+            Step::beside("unknown", &["--no-such-option"]),
+            Step::new("too late", || Err("never run".into())).waiting(),
+        ];
+        run_all(&steps[..2]).expect("both end well");
+        let problem = run_all(&steps).expect_err("there is no such option").to_string();
+        assert!(problem.starts_with("step `unknown` failed: "), "{problem}");
     }
 
     #[test]

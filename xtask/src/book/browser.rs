@@ -32,13 +32,6 @@ enum Pictures {
     All,
 }
 
-impl Arguments {
-    /// Where nobody looks at pictures.
-    pub(super) fn in_ci() -> Self {
-        Self { pictures: Pictures::None }
-    }
-}
-
 pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     for (program, how) in [(CHROMIUM, "chromium"), ("node", "nodejs"), ("npm", "npm")] {
         if Command::new(program).arg("--version").output().is_err() {

@@ -9,24 +9,35 @@ use std::process::Stdio;
 use super::{bindery, build, build_at, site};
 use crate::steps::{self, Outcome, Step};
 
+pub(super) const BUILD: &str = "book: build";
+
 pub(super) fn steps(root: &Path) -> Vec<Step> {
-    let cargo = |name: &str, arguments: &[&str]| Step::cargo(name, root, arguments, &[]);
-    let own = |name: &str, action: fn(&Path) -> Outcome| {
-        let root = root.to_owned();
-        Step::new(name, move || action(&root))
-    };
-    vec![
-        own("book: build", |root| build(root).map(drop)),
-        own("book: a second build has the same bytes", same_bytes),
-        own("book: guards", |root| steps::run(bindery(root).arg("check").arg(site(root)))),
-        cargo(
-            "book: the guards find what they are for",
-            &["test", "--package", "readysock-bindery"],
-        ),
-        cargo("book: Rust in the chapters", &["test", "--package", "readysock-listings"]),
-        cargo("book: transcripts, traces and listings", &["test", "--package", "readysock-runs"]),
-        cargo("book: exercises", &["test", "--package", "exercises"]),
-        own("book: stubs of exercises compile and fail", stubs_fail),
+    let build = own(root, BUILD, |root| build(root).map(drop));
+    [build].into_iter().chain(of_the_site(root)).chain(of_its_sources(root)).collect()
+}
+
+fn own(root: &Path, name: &str, action: fn(&Path) -> Outcome) -> Step {
+    let root = root.to_owned();
+    Step::new(name, move || action(&root))
+}
+
+/// These read what was built.
+pub(super) fn of_the_site(root: &Path) -> [Step; 2] {
+    [
+        own(root, "book: a second build has the same bytes", same_bytes),
+        own(root, "book: guards", |root| steps::run(bindery(root).arg("check").arg(site(root)))),
+    ]
+}
+
+pub(super) fn of_its_sources(root: &Path) -> [Step; 5] {
+    let tests =
+        |name: &str, package: &str| Step::cargo(name, root, &["test", "--package", package], &[]);
+    [
+        tests("book: the guards find what they are for", "readysock-bindery"),
+        tests("book: Rust in the chapters", "readysock-listings"),
+        tests("book: transcripts, traces and listings", "readysock-runs"),
+        tests("book: exercises", "exercises"),
+        own(root, "book: stubs of exercises compile and fail", stubs_fail),
     ]
 }
 

@@ -137,12 +137,14 @@ pub(crate) fn plots(root: &Path) -> Outcome {
     steps::run(bindery(root).arg("plots"))
 }
 
-/// What CI does of all this.
-pub(crate) fn steps(root: &Path) -> Vec<Step> {
-    let mut steps = check::steps(root);
-    let root = root.to_owned();
-    steps.push(Step::new("book: browser", move || browser(&BrowserArguments::in_ci(), &root)));
-    steps
+/// What CI does of all this: the build, which other steps may run beside, and what comes after it.
+pub(crate) fn steps(root: &Path) -> (Step, Vec<Step>) {
+    let build = Step::beside(check::BUILD, &["book", "--no-serve"]);
+    // It builds the site once more, so it begins when nobody else reads it.
+    let browser = Step::beside("book: browser", &["browser", "--pictures", "none"]);
+    let [same_bytes, guards] = check::of_the_site(root);
+    let after = [same_bytes.waiting(), guards, browser].into_iter();
+    (build, after.chain(check::of_its_sources(root)).collect())
 }
 
 #[cfg(test)]
