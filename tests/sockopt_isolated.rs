@@ -4,16 +4,15 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::fd::AsFd;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use readysock::libc;
-use readysock::sockopt::{self, Linger, PathMtu, SetOption, TcpState, ip, ipv6, tcp};
+use readysock::sockopt::{self, Linger, PathMtu, TcpState, ip, ipv6, tcp};
 use readysock::{Addr, Domain, Events, PollFd, Socket, Type, poll};
 use support::isolated::{self, Case};
 use support::netns::{Cable, FAR, NEAR, ip};
-use support::options::lacks;
+use support::options::{lacks, set};
 use support::skipped;
 use support::sockets::{self, LONG, errno, now};
 
@@ -37,11 +36,6 @@ fn main() {
         ("a_pidfd_tells_the_end_of_the_peer", pidfd),
     ];
     isolated::main(CASES)
-}
-
-#[track_caller]
-fn set<O: SetOption>(socket: &impl AsFd, option: O, value: O::Value) {
-    sockopt::set(socket, option, value).unwrap();
 }
 
 /// Waits for the end of the connection, and says why.

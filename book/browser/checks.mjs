@@ -17,7 +17,7 @@ export function listen(page, host) {
             problems.add(`not loaded: ${response.url()}`);
         }
     });
-    const ours = url => ['data:', 'blob:', 'about:', 'file:'].includes(url.protocol) || url.host === host;
+    const ours = url => ['data:', 'blob:', 'about:'].includes(url.protocol) || url.host === host;
     // It finds no other (see run.mjs). Were requests stopped here, each would make a detour, and the browser's cache be off.
     page.on('request', request => {
         if (!ours(new URL(request.url()))) {

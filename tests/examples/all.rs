@@ -4,13 +4,14 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
-use std::process::{self, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 use readysock::{Domain, Socket, Type};
 
 use crate::support::process::{Program, by_connection, example};
+use crate::support::servers::Folder;
 
 const SERVERS: [&str; 3] = ["select_echo_server", "poll_echo_server", "epoll_echo_server"];
 const CLIENT: &str = "select_echo_client";
@@ -232,54 +233,51 @@ fn nobody_needs_to_read_on() {
 
 #[test]
 fn a_full_disk_is_an_error() {
-    for program in SERVERS.into_iter().chain([BOTH]) {
-        let full = File::options().write(true).open("/dev/full").expect("Linux has it");
-        let output =
-            crate::support::program(example(program)).stdin(Stdio::null()).stdout(full).output();
-        let output = output.expect("a program that starts");
-        let line = String::from_utf8(output.stderr).expect("plain text");
-        assert_eq!(output.status.code(), Some(1), "{program}: {line}");
-        assert!(line.starts_with("error: cannot write") && line.lines().count() == 1, "{line}");
-    }
+    SERVERS.into_iter().chain([BOTH]).for_each(says_that_the_disk_is_full);
 }
 
-/// A name for a Unix socket, in a folder that goes with it.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("readysock-{}-{name}", process::id()));
-        fs::create_dir(&folder).expect("a new folder");
-        Self(folder)
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.join("socket")
-    }
-
-    fn argument(&self) -> String {
-        format!("unix:{}", self.path().display())
-    }
+fn says_that_the_disk_is_full(program: &str) {
+    let full = File::options().write(true).open("/dev/full").expect("Linux has it");
+    let output =
+        crate::support::program(example(program)).stdin(Stdio::null()).stdout(full).output();
+    let output = output.expect("a program that starts");
+    let line = String::from_utf8(output.stderr).expect("plain text");
+    assert_eq!(output.status.code(), Some(1), "{program}: {line}");
+    assert!(line.starts_with("error: cannot write") && line.lines().count() == 1, "{line}");
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+/// What each program that ends by itself does: help, one line for what it does not know, an end where nobody reads on.
+pub fn keeps_to_the_form(program: &str) {
+    let help = Program::example(program, &["--help"]).end().succeeded();
+    assert!(help.iter().any(|line| line.contains("--help")), "{help:#?}");
+    for surplus in ["--no-such-option", "surplus"] {
+        let ended = Program::example(program, &[surplus]).end();
+        assert!(ended.stdout.is_empty());
+        assert!(ended.failed(2).contains(surplus));
     }
+    Program::head(program, &[]).1.end().succeeded();
+    says_that_the_disk_is_full(program);
+}
+
+/// A name for a Unix socket, as these programs take it.
+fn argument(path: &Path) -> String {
+    format!("unix:{}", path.display())
 }
 
 #[test]
 fn unix_sockets_work_the_same() {
     for server in SERVERS {
-        let place = Place::new(server);
-        let mut server = Program::example(server, &["--listen", &place.argument()]);
-        assert_eq!(server.listening(), place.argument());
-        let client = Program::example(CLIENT, &["--connect", &place.argument()]);
+        let folder = Folder::new(server);
+        let path = folder.path("socket");
+        let place = argument(&path);
+        let mut server = Program::example(server, &["--listen", &place]);
+        assert_eq!(server.listening(), place);
+        let client = Program::example(CLIENT, &["--connect", &place]);
         let lines = client.end().succeeded();
         assert_eq!(lines.len(), 24);
-        assert!(lines.iter().all(|line| line.starts_with(&format!("{} ", place.argument()))));
+        assert!(lines.iter().all(|line| line.starts_with(&format!("{place} "))));
         // A client that took no name is served too.
-        let mut nameless = UnixStream::connect(place.path()).expect("a server");
+        let mut nameless = UnixStream::connect(&path).expect("a server");
         nameless.write_all(b"x").expect("room for a byte");
         nameless.read_exact(&mut [0]).expect("its echo");
         drop(nameless);
@@ -293,31 +291,35 @@ fn unix_sockets_work_the_same() {
                 .all(|(address, lines)| { address.starts_with("unix:@") && lines.len() == 11 })
         );
         assert_eq!(said[4].0, "unix:(unnamed)");
-        assert!(!place.path().exists(), "the server removes its file");
+        assert!(!path.exists(), "the server removes its file");
     }
-    let place = Place::new(BOTH);
-    let arguments = ["--listen", &place.argument(), "--timeout", "0.2"];
+    let folder = Folder::new(BOTH);
+    let path = folder.path("socket");
+    let place = argument(&path);
+    let arguments = ["--listen", &place, "--timeout", "0.2"];
     let lines = Program::example(BOTH, &arguments).end().succeeded();
     assert_eq!(lines.iter().filter(|line| line.contains("received ")).count(), 24);
-    assert!(!place.path().exists());
+    assert!(!path.exists());
 }
 
 #[test]
 fn a_file_that_is_not_the_servers_stays() {
     for server in SERVERS {
-        let place = Place::new(&format!("{server}-other"));
-        let other = UnixListener::bind(place.path()).expect("a new name");
-        let line = Program::example(server, &["--listen", &place.argument()]).end().failed(1);
+        let folder = Folder::new(&format!("{server}-other"));
+        let path = folder.path("socket");
+        let place = argument(&path);
+        let other = UnixListener::bind(&path).expect("a new name");
+        let line = Program::example(server, &["--listen", &place]).end().failed(1);
         assert!(line.contains("remove the file"), "{line}");
-        UnixStream::connect(place.path()).expect("the other server is still there");
-        fs::remove_file(place.path()).expect("its file");
+        UnixStream::connect(&path).expect("the other server is still there");
+        fs::remove_file(&path).expect("its file");
         drop(other);
 
-        let mut server = Program::example(server, &["--listen", &place.argument()]);
+        let mut server = Program::example(server, &["--listen", &place]);
         server.listening();
-        fs::remove_file(place.path()).expect("its file");
-        fs::write(place.path(), "mine").expect("a file in its place");
+        fs::remove_file(&path).expect("its file");
+        fs::write(&path, "mine").expect("a file in its place");
         server.interrupt().succeeded();
-        assert_eq!(fs::read_to_string(place.path()).expect("left alone"), "mine");
+        assert_eq!(fs::read_to_string(&path).expect("left alone"), "mine");
     }
 }

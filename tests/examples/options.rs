@@ -1,11 +1,10 @@
 //! The programs of the chapter on options: each ends by itself and shows what it is there to show.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::process::Stdio;
+use std::fs;
 
-use crate::support::process::{Program, example};
-use crate::support::skipped;
+use crate::all::keeps_to_the_form;
+use crate::support::process::Program;
 use readysock::sockopt;
 
 const ALL: [&str; 4] = ["sockopt_table", "sndbuf", "reuse_addr", "linger"];
@@ -127,23 +126,5 @@ fn three_ways_to_close() {
 
 #[test]
 fn they_keep_to_the_form_of_all_programs() {
-    for program in ALL {
-        let help = lines(program, &["--help"]);
-        assert!(help.iter().any(|line| line.contains("--help")), "{help:#?}");
-        for surplus in ["--no-such-option", "surplus"] {
-            let ended = Program::example(program, &[surplus]).end();
-            assert!(ended.stdout.is_empty());
-            assert!(ended.failed(2).contains(surplus));
-        }
-        Program::head(program, &[]).1.end().succeeded();
-        let Ok(full) = File::options().write(true).open("/dev/full") else {
-            return skipped("there is no /dev/full");
-        };
-        let output =
-            crate::support::program(example(program)).stdin(Stdio::null()).stdout(full).output();
-        let output = output.expect("a program that starts");
-        let line = String::from_utf8(output.stderr).expect("plain text");
-        assert_eq!(output.status.code(), Some(1), "{program}: {line}");
-        assert!(line.starts_with("error: cannot write") && line.lines().count() == 1, "{line}");
-    }
+    ALL.into_iter().for_each(keeps_to_the_form);
 }

@@ -1,11 +1,10 @@
 //! The programs of the section on select: each shows what the book says of it, on this machine, too.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
+use crate::all::keeps_to_the_form;
 use crate::support::process::{Program, example};
-use crate::support::skipped;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, pipe2};
@@ -108,23 +107,5 @@ fn zero_some_and_none() {
 
 #[test]
 fn they_keep_to_the_form_of_all_programs() {
-    for program in ALL {
-        let help = lines(program, &["--help"]);
-        assert!(help.iter().any(|line| line.contains("--help")), "{help:#?}");
-        for surplus in ["--no-such-option", "surplus"] {
-            let ended = Program::example(program, &[surplus]).end();
-            assert!(ended.stdout.is_empty());
-            assert!(ended.failed(2).contains(surplus));
-        }
-        Program::head(program, &[]).1.end().succeeded();
-        let Ok(full) = File::options().write(true).open("/dev/full") else {
-            return skipped("there is no /dev/full");
-        };
-        let output =
-            crate::support::program(example(program)).stdin(Stdio::null()).stdout(full).output();
-        let output = output.expect("a program that starts");
-        let line = String::from_utf8(output.stderr).expect("plain text");
-        assert_eq!(output.status.code(), Some(1), "{program}: {line}");
-        assert!(line.starts_with("error: cannot write") && line.lines().count() == 1, "{line}");
-    }
+    ALL.into_iter().for_each(keeps_to_the_form);
 }

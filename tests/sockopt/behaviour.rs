@@ -4,31 +4,15 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::support::options::lacks;
+use crate::support::options::{lacks, set};
 use crate::support::skipped;
-use crate::support::sockets::{self, LONG, errno, now, tcp_listener, tcp_pair};
+use crate::support::sockets::{self, LONG, errno, now, port, tcp_listener, tcp_pair, wait};
 use nix::sys::socket::MsgFlags;
 use readysock::libc;
-use readysock::sockopt::{self, Linger, SetOption, TcpState, ip, ipv6, tcp};
+use readysock::sockopt::{self, Linger, TcpState, ip, ipv6, tcp};
 use readysock::{Addr, Domain, Events, PollFd, Socket, Type, UnixAddr, poll};
 
 const LOCAL: Ipv4Addr = Ipv4Addr::LOCALHOST;
-
-#[track_caller]
-fn wait(socket: &Socket, events: Events) -> Events {
-    let mut slot = [PollFd::of(socket, events)];
-    assert_eq!(poll(&mut slot, LONG).unwrap(), 1, "nothing came");
-    slot[0].revents()
-}
-
-#[track_caller]
-fn set<O: SetOption>(socket: &Socket, option: O, value: O::Value) {
-    sockopt::set(socket, option, value).unwrap();
-}
-
-fn port(socket: &Socket) -> u16 {
-    socket.local_addr().unwrap().as_internet().unwrap().port()
-}
 
 // ---- binding ----
 

@@ -4,30 +4,14 @@ use std::io::{ErrorKind, IoSlice};
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use crate::support::options::lacks;
+use crate::support::options::{lacks, set};
 use crate::support::skipped;
-use crate::support::sockets::{self, LONG, now};
+use crate::support::sockets::{self, now, port, wait};
 use nix::sys::socket::{MsgFlags, recvmsg, sendmsg};
-use readysock::sockopt::{self, SetOption, ip, ipv6, udp};
-use readysock::{Domain, Events, PollFd, Socket, Type, libc, poll};
+use readysock::sockopt::{self, ip, ipv6, udp};
+use readysock::{Domain, Events, Socket, Type, libc};
 
 const LOCAL: Ipv4Addr = Ipv4Addr::LOCALHOST;
-
-#[track_caller]
-fn wait(socket: &Socket, events: Events) -> Events {
-    let mut slot = [PollFd::of(socket, events)];
-    assert_eq!(poll(&mut slot, LONG).unwrap(), 1, "nothing came");
-    slot[0].revents()
-}
-
-#[track_caller]
-fn set<O: SetOption>(socket: &Socket, option: O, value: O::Value) {
-    sockopt::set(socket, option, value).unwrap();
-}
-
-fn port(socket: &Socket) -> u16 {
-    socket.local_addr().unwrap().as_internet().unwrap().port()
-}
 
 // ---- datagrams ----
 

@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -297,7 +297,13 @@ fn get_filter_is_refused_with_a_filter_attached() {
     // SAFETY: the pointer and the count in it are those of `program`, which outlives the call.
     unsafe { sockopt::set_bytes(&socket, SOL_SOCKET, libc::SO_ATTACH_FILTER, bytes) }.unwrap();
 
-    // What the refusal is for: told of 4 bytes, the kernel writes 24, and says 3.
+    a_filter_is_not_read(&socket);
+}
+
+/// Whoever attached it, three instructions long: reading it would write past the buffer, for the kernel takes the length
+/// for a count of instructions, of 8 bytes each.
+pub fn a_filter_is_not_read(socket: &(impl AsFd + AsRawFd)) {
+    // Told of 4 bytes, the kernel writes 24, and says 3.
     let mut memory = [0xAA_u8; 64];
     let mut length: libc::socklen_t = 4;
     // SAFETY: 64 bytes of memory for the 24 that come.
@@ -305,12 +311,12 @@ fn get_filter_is_refused_with_a_filter_attached() {
         libc::getsockopt(
             socket.as_raw_fd(),
             SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
+            libc::SO_GET_FILTER,
             memory.as_mut_ptr().cast(),
             &mut length,
         )
     };
-    assert_eq!((result, length), (0, 3));
+    assert_eq!((result, length), (0, 3), "{}", io::Error::last_os_error());
     let written = memory.iter().take_while(|byte| **byte != 0xAA).count();
     if emulated() && written <= 4 {
         skipped("what SO_GET_FILTER writes: the emulator asks for 4 bytes of it");
@@ -319,17 +325,18 @@ fn get_filter_is_refused_with_a_filter_attached() {
     }
     assert!(memory[24..].iter().all(|byte| *byte == 0xAA));
 
-    assert_refused(sockopt::get_int(&socket, SOL_SOCKET, libc::SO_ATTACH_FILTER), "SO_GET_FILTER");
-    for room in [0, 4, 8, 64, 4096] {
-        let mut buffer = vec![0xAA; room + 64];
+    // The same number as SO_ATTACH_FILTER.
+    assert_eq!(libc::SO_GET_FILTER, libc::SO_ATTACH_FILTER);
+    assert_refused(sockopt::get_int(socket, SOL_SOCKET, libc::SO_GET_FILTER), "SO_GET_FILTER");
+    for room in [0, 1, 2, 3, 4, 8, 24, 64, 4096] {
+        let mut memory = vec![0xAA; room + 64];
+        let (buffer, behind) = memory.split_at_mut(room);
         assert_refused(
-            sockopt::get_bytes(&socket, SOL_SOCKET, libc::SO_ATTACH_FILTER, &mut buffer[..room]),
+            sockopt::get_bytes(socket, SOL_SOCKET, libc::SO_GET_FILTER, buffer),
             "SO_GET_FILTER",
         );
-        assert!(
-            buffer[..room].iter().all(|byte| *byte == 0)
-                && buffer[room..].iter().all(|byte| *byte == 0xAA)
-        );
+        assert!(buffer.iter().all(|byte| *byte == 0), "room for {room}: an error leaves zeros");
+        assert!(behind.iter().all(|byte| *byte == 0xAA), "room for {room}: written past it");
     }
 }
 

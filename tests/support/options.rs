@@ -4,8 +4,9 @@ use std::ffi::c_int;
 use std::fmt::Debug;
 use std::io::{self, ErrorKind};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
 
-use readysock::sockopt::{self, BindToDevice};
+use readysock::sockopt::{self, BindToDevice, SetOption};
 
 /// Whether an emulator stands in the way: what was to be seen was not. Then that is said, and the test is over.
 pub fn lacks(seen: bool, what: &str) -> bool {
@@ -34,6 +35,12 @@ pub fn tcp() -> (TcpStream, TcpStream) {
 /// A UDP socket, bound.
 pub fn udp() -> UdpSocket {
     UdpSocket::bind("127.0.0.1:0").unwrap()
+}
+
+/// Sets it, where nothing is in the way.
+#[track_caller]
+pub fn set<O: SetOption>(socket: &impl AsFd, option: O, value: O::Value) {
+    sockopt::set(socket, option, value).unwrap();
 }
 
 /// It was found before the call: no errno, and a text that says what to do (`hint` is part of it).

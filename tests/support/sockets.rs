@@ -87,9 +87,15 @@ pub fn now(socket: &Socket, events: Events) -> Events {
     slot[0].revents()
 }
 
-/// Waits until there is one of these events.
+/// Waits until there is one of these events; what there is then.
 #[track_caller]
-pub fn wait(socket: &Socket, events: Events) {
+pub fn wait(socket: &Socket, events: Events) -> Events {
     let mut slot = [PollFd::of(socket, events)];
     assert_eq!(poll(&mut slot, LONG).expect("poll"), 1, "{events:?} does not come");
+    slot[0].revents()
+}
+
+/// The port that it is bound to.
+pub fn port(socket: &Socket) -> u16 {
+    socket.local_addr().unwrap().as_internet().unwrap().port()
 }

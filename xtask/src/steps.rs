@@ -106,11 +106,12 @@ pub(crate) fn shown(command: &Command) -> String {
     environment.chain([program.display().to_string()]).chain(arguments).collect()
 }
 
-/// Each line at once, behind the chore's name.
-fn say(chore: &str, from: impl Read) {
+/// Each line at once, behind the chore's name. When the last one came.
+fn say(chore: &str, from: impl Read) -> Instant {
     for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
         println!("{chore:8} | {}", String::from_utf8_lossy(&line));
     }
+    Instant::now()
 }
 
 /// Runs the steps in turn and prints the time of each, also when one of them fails.
@@ -118,6 +119,7 @@ pub(crate) fn run_all(steps: &[Step]) -> Outcome {
     let mut times = Vec::new();
     let mut failures = Vec::new();
     let mut beside = Vec::new();
+    let (start_of_all, worked_before) = (Instant::now(), processor_time());
     for (number, step) in steps.iter().enumerate() {
         if step.waits {
             end_all(&mut beside, &mut times, &mut failures);
@@ -142,7 +144,8 @@ pub(crate) fn run_all(steps: &[Step]) -> Outcome {
         }
     }
     end_all(&mut beside, &mut times, &mut failures);
-    println!("\n{}", table(&times));
+    let total = ("total", start_of_all.elapsed(), processor_time() - worked_before);
+    println!("\n{}", table(&times, total));
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ").into()) }
 }
 
@@ -174,7 +177,8 @@ struct Beside<'a> {
     shown: String,
     child: Child,
     start: Instant,
-    readers: [JoinHandle<()>; 2],
+    /// When there was nothing more to read.
+    readers: [JoinHandle<Instant>; 2],
 }
 
 impl<'a> Beside<'a> {
@@ -195,10 +199,11 @@ impl<'a> Beside<'a> {
 
     /// How long it took, how long it worked, and what went wrong.
     fn end(mut self) -> Result<(Duration, Duration, Option<String>), Box<dyn Error>> {
+        let mut ended = self.start;
         for reader in self.readers {
-            reader.join().map_err(|_| "a reader panicked")?;
+            ended = ended.max(reader.join().map_err(|_| "a reader panicked")?);
         }
-        let (time, worked) = (self.start.elapsed(), processor_time());
+        let (time, worked) = (ended - self.start, processor_time());
         let status = self.child.wait()?;
         let problem = (!status.success()).then(|| format!("{}: {status}", self.shown));
         Ok((time, processor_time() - worked, problem))
@@ -216,9 +221,8 @@ fn processor_time() -> Duration {
     Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
-fn table(times: &[(&str, Duration, Duration)]) -> String {
-    let sum = |of: fn(&(&str, Duration, Duration)) -> Duration| times.iter().map(of).sum();
-    let total = ("total", sum(|time| time.1), sum(|time| time.2));
+/// The total is no sum: some of the steps ran beside others.
+fn table(times: &Times, total: (&str, Duration, Duration)) -> String {
     let rows = times.iter().copied().chain([total]).map(|(name, time, worked)| {
         format!("{:8.1} s {:8.1}  {name}\n", time.as_secs_f64(), worked.as_secs_f64())
     });
@@ -271,6 +275,14 @@ mod tests {
         let (mut times, mut failures) = (Vec::new(), Vec::new());
         end_all(&mut vec![sh("echo; echo x >&2"), sh("exit 3")], &mut times, &mut failures);
         assert_eq!(times.len(), 2);
+        // How long it took, not when somebody asked.
+        let short = sh("true");
+        while !short.readers.iter().all(JoinHandle::is_finished) {
+            thread::yield_now();
+        }
+        let asked = Instant::now();
+        let start = short.start;
+        assert!(short.end().expect("its times").0 <= asked - start);
         assert_eq!(failures, ["step `x` failed: sh -c exit 3: exit status: 3"]);
 
         // This program is the one of the tests here: it lists them, and knows no such option.
