@@ -20,7 +20,9 @@ pub(crate) fn pack(root: &Path) -> Outcome {
 
 /// Outside the workspace, where neither its Cargo.toml nor its .cargo can help.
 pub(crate) fn unpack(root: &Path) -> Result<Folder, Box<dyn Error>> {
-    let archive = fs::read_dir(target(root).join("package"))?
+    let archive = fs::read_dir(target(root).join("package"))
+        .into_iter()
+        .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "crate"))
         .ok_or("there is no .crate file: run `cargo xtask ci package` first")?;
