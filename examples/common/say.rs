@@ -1,6 +1,6 @@
 //! One event, one line.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Display};
 use std::io::{self, ErrorKind, Write as _};
 
 /// Standard output, a whole line at a time. In a program that runs both ends each has its prefix.
@@ -42,11 +42,9 @@ pub struct Text<'a>(pub &'a [u8]);
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                match character {
-                    control if control.is_control() => write!(f, "{}", control.escape_default())?,
-                    plain => f.write_char(plain)?,
-                }
+            for part in chunk.valid().split_inclusive(char::is_control) {
+                let plain = part.trim_end_matches(char::is_control);
+                write!(f, "{plain}{}", part[plain.len()..].escape_default())?;
             }
             write!(f, "{}", chunk.invalid().escape_ascii())?;
         }

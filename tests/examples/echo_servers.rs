@@ -180,11 +180,15 @@ fn a_half_closed_client_gets_its_echo(server: &str) {
 
 /// Printable bytes that differ from place to place: what is lost, doubled or moved shows.
 fn pattern(length: usize) -> Vec<u8> {
-    (b' '..=b'~')
-        .cycle()
-        .zip(0..length)
-        .map(|(byte, at)| if at % 89 == 0 { b'#' } else { byte })
-        .collect()
+    const MARK: usize = 89;
+    let printable = b' '..=b'~';
+    // Neither divides the other: after that many it begins anew.
+    let period = printable.len() * MARK;
+    let bytes = printable.cycle().zip(0..period);
+    let bytes: Vec<u8> = bytes.map(|(byte, at)| if at % MARK == 0 { b'#' } else { byte }).collect();
+    let mut pattern = bytes.repeat(length.div_ceil(period));
+    pattern.truncate(length);
+    pattern
 }
 
 /// False, and said, where each instruction is emulated: many megabytes, or 500 clients, would take minutes there.

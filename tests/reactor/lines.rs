@@ -221,7 +221,7 @@ pub fn the_same_lines_for_every_way_of_cutting_a_stream(backend: Backend) {
     });
 }
 
-/// One stream with everything in it, cut in every way that there is.
+/// One stream with everything in it, cut in every way that there is; in one of seven, where each instruction is emulated.
 pub fn every_cut_of_one_stream(backend: Backend) {
     let stream = b"a\r\n123raw;b\r\nend";
     let steps = [Step::Count(3), Step::Raw(3), Step::Keep];
@@ -236,7 +236,8 @@ pub fn every_cut_of_one_stream(backend: Backend) {
     ];
     assert_eq!(model(stream, &steps), expected);
     let mut it = Loop::new(backend);
-    for bits in 0..1_u32 << 12 {
+    let step = if support::emulated() { 7 } else { 1 };
+    for bits in (0..1_u32 << 12).step_by(step) {
         let cuts: Vec<usize> =
             (0..12).filter(|bit| bits & (1 << bit) != 0).map(|bit| bit + 2).collect();
         assert_eq!(run(&mut it, stream, &cuts, &steps), expected, "{cuts:?}");

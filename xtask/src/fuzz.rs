@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use crate::sanitize;
 use crate::steps::{self, Outcome, Step};
-use crate::tools::{self, Tool};
+use crate::tools;
 
 /// Run the fuzz targets, which are programs that try to break the crate by random input
 #[derive(clap::Args)]
@@ -24,9 +25,21 @@ pub(crate) struct Arguments {
     list: bool,
 }
 
-/// The tool that builds them, in the version that was tried.
-const TOOL: Tool =
-    Tool { name: "cargo-fuzz", version: "0.13.2", say_version: &["--version"], only: None };
+/// What `cargo fuzz build` gives the compiler: which edges of the program are taken is counted, and what is compared
+/// is noted. That tool alone takes longer to build than the targets.
+const FLAGS: [&str; 11] = [
+    sanitize::ADDRESS,
+    "-Cdebug-assertions",
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cllvm-args=-sanitizer-coverage-stack-depth",
+    "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
+    "-Ccodegen-units=1",
+    "--cfg=fuzzing",
+];
 
 pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     let part = arguments.target.as_deref().unwrap_or_default();
@@ -81,14 +94,19 @@ fn targets(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
 
 /// Builds all of them; the folder of the programs.
 fn build(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let tool = TOOL.installed(root)?;
     let place = steps::folder(root, "fuzz")?;
-    let mut command = Command::new("rustup");
-    command.current_dir(root.join("fuzz")).args(["run", "nightly"]).arg(tool);
-    command.args(["build", "--target-dir"]).arg(&place).env_remove("CARGO");
+    let mut command = tools::nightly_cargo("build");
+    command.current_dir(root.join("fuzz")).args(["--locked", "--release", "--target-dir"]);
+    command.arg(&place);
+    command
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only")
+        .env("RUSTFLAGS", FLAGS.join(" "));
     steps::run(&mut command)?;
-    Ok(place.join(format!("{}-unknown-linux-gnu/release", std::env::consts::ARCH)))
+    Ok(place.join(tools::triple()).join("release"))
 }
+
+/// Each target takes hundreds of edges within a second.
+const LEAST_COVERAGE: u64 = 100;
 
 /// A target at work.
 struct Run {
@@ -139,6 +157,10 @@ impl Run {
         let mut report = read(&self.name, &text);
         if !status.success() {
             report.found = Some(format!("{status}\n{}", end(&text)));
+        } else if report.coverage < LEAST_COVERAGE {
+            // The day that the compiler takes the flags and does nothing, the fuzzer would search blindly and find nothing.
+            let problem = format!("{} edges of it counted: too few", report.coverage);
+            report.found = Some(problem);
         }
         Ok(report)
     }

@@ -3,11 +3,10 @@
 //! The sanitizer sees every access of the program's own, and none of the kernel's: it does not know what a raw system
 //! call reads and writes. Valgrind does, and counts descriptors.
 
-use std::env::consts::ARCH;
 use std::error::Error;
-use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::{env, fs};
 
 use clap::ValueEnum;
 
@@ -58,10 +57,6 @@ pub(crate) fn step(name: &str, root: &Path, tool: Tool) -> Step {
     Step::new(name, move || run(&arguments, &root))
 }
 
-fn triple() -> String {
-    format!("{ARCH}-unknown-linux-gnu")
-}
-
 fn works(command: &mut Command) -> bool {
     command
         .stdout(Stdio::null())
@@ -85,24 +80,34 @@ fn address(more: &[String], root: &Path) -> Result<Vec<(String, Report)>, Box<dy
     runs.into_iter().map(|(name, tests)| Ok((name.to_owned(), address_of(&tests, root)?))).collect()
 }
 
+/// How much of the sources a program knows.
+const DEBUG: &str = "CARGO_PROFILE_DEV_DEBUG";
+
+/// The flag of the compiler.
+pub(crate) const ADDRESS: &str = "-Zsanitizer=address";
+
 fn address_of(tests: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
-    const FLAGS: &str = "-Zsanitizer=address";
-    let mut command = Command::new("rustup");
-    command.current_dir(root).args(["run", "nightly", "cargo", "test"]);
-    // With a target named, what runs while cargo builds (macros, build scripts) is left as it is.
-    command.args(["--locked", "--no-fail-fast", "--package", "readysock", "--target", &triple()]);
+    // The lines of a report, unless the caller wants no more than to know whether there is one.
+    let debug = env::var_os(DEBUG).unwrap_or_else(|| "line-tables-only".into());
+    let mut command = tools::nightly_cargo("test");
+    command.current_dir(root).args(["--locked", "--no-fail-fast", "--package", "readysock"]);
     command
         .args(tests)
-        .env_remove("CARGO")
         .env("CARGO_TARGET_DIR", steps::folder(root, "sanitize/address")?)
-        .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
-        .env("RUSTFLAGS", FLAGS)
-        .env("RUSTDOCFLAGS", FLAGS);
+        .env(DEBUG, debug)
+        .env("RUSTFLAGS", ADDRESS)
+        .env("RUSTDOCFLAGS", ADDRESS);
     suite::watch(command, "address sanitizer")
 }
 
-/// The event loop's.
-const REACTOR: &str = "reactor";
+/// What is not run under valgrind, and why.
+const NOT_UNDER_VALGRIND: [(&str, &str); 2] = [
+    ("reactor", "some cases are about times too short for it, or keep descriptors on purpose"),
+    (
+        "server_isolated",
+        "half of the time for what the sanitizer has seen: servers have no unsafe code, and tests/server is run",
+    ),
+];
 
 fn valgrind(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
     if !works(Command::new("valgrind").arg("--version")) {
@@ -136,14 +141,19 @@ fn valgrind(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
     let mut command = steps::cargo();
     command.current_dir(root);
     command.args(["test", "--locked", "--no-fail-fast", "--package", "readysock"]);
-    command.arg("--config").arg(format!("target.{}.runner=[{}]", triple(), runner.join(",")));
+    command.arg("--config").arg(format!(
+        "target.{}.runner=[{}]",
+        tools::triple(),
+        runner.join(",")
+    ));
     if more.is_empty() {
         println!("    left out, too slow under valgrind: {}", suite::EXAMPLES);
-        println!(
-            "    skipped: tests/{REACTOR}: some cases are about times too short for it, or keep descriptors on purpose"
-        );
-        let reactor = format!("--test={REACTOR}");
-        command.args(suite::without_examples(root)?.iter().filter(|test| **test != reactor));
+        for (test, reason) in NOT_UNDER_VALGRIND {
+            println!("    skipped: tests/{test}: {reason}");
+        }
+        let left_out = NOT_UNDER_VALGRIND.map(|(test, _)| format!("--test={test}"));
+        let tests = suite::without_examples(root)?;
+        command.args(tests.iter().filter(|test| !left_out.contains(test)));
     }
     command.args(more).env("READYSOCK_EMULATED", "1").env("PROPTEST_CASES", "16");
     let mut report = suite::watch(command, "valgrind")?;

@@ -1,5 +1,6 @@
 //! Programs of cargo's registry that these chores start: built under `target/tools`, in the version that was tried.
 
+use std::env::consts::ARCH;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,7 +43,7 @@ impl Tool {
         self.is(&self.path(root))
     }
 
-    /// Whether a program is it: the last word that it says of itself is the version, as in `cargo-fuzz 0.13.2`, `mdbook v0.5.4`.
+    /// Whether a program is it: the last word that it says of itself is the version, as in `cargo-mutants 27.1.0`, `mdbook v0.5.4`.
     pub(crate) fn is(&self, program: &Path) -> bool {
         let said = Command::new(program).args(self.say_version).output();
         said.is_ok_and(|output| {
@@ -65,6 +66,20 @@ impl Tool {
 pub(crate) fn has_nightly() -> bool {
     let version = Command::new("rustup").args(["run", "nightly", "rustc", "--version"]).output();
     version.is_ok_and(|output| output.status.success())
+}
+
+/// A command of its cargo's, for this machine. With a target named, what runs while cargo builds (macros, build scripts)
+/// is built without the flags that are meant for the programs.
+pub(crate) fn nightly_cargo(subcommand: &str) -> Command {
+    let mut command = Command::new("rustup");
+    command.args(["run", "nightly", "cargo", subcommand, "--target", &triple()]);
+    command.env_remove("CARGO");
+    command
+}
+
+/// This machine, as rustc calls it.
+pub(crate) fn triple() -> String {
+    format!("{ARCH}-unknown-linux-gnu")
 }
 
 /// What to say where it has not.
