@@ -98,9 +98,8 @@ fn build(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let mut command = tools::nightly_cargo("build");
     command.current_dir(root.join("fuzz")).args(["--locked", "--release", "--target-dir"]);
     command.arg(&place);
-    command
-        .env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only")
-        .env("RUSTFLAGS", FLAGS.join(" "));
+    let debug = tools::debug_information("RELEASE");
+    command.env("RUSTFLAGS", FLAGS.join(" ")).env(debug.0, debug.1);
     steps::run(&mut command)?;
     Ok(place.join(tools::triple()).join("release"))
 }

@@ -4,9 +4,9 @@
 //! call reads and writes. Valgrind does, and counts descriptors.
 
 use std::error::Error;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::{env, fs};
 
 use clap::ValueEnum;
 
@@ -80,21 +80,17 @@ fn address(more: &[String], root: &Path) -> Result<Vec<(String, Report)>, Box<dy
     runs.into_iter().map(|(name, tests)| Ok((name.to_owned(), address_of(&tests, root)?))).collect()
 }
 
-/// How much of the sources a program knows.
-const DEBUG: &str = "CARGO_PROFILE_DEV_DEBUG";
-
 /// The flag of the compiler.
 pub(crate) const ADDRESS: &str = "-Zsanitizer=address";
 
 fn address_of(tests: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
-    // The lines of a report, unless the caller wants no more than to know whether there is one.
-    let debug = env::var_os(DEBUG).unwrap_or_else(|| "line-tables-only".into());
+    let debug = tools::debug_information("DEV");
     let mut command = tools::nightly_cargo("test");
     command.current_dir(root).args(["--locked", "--no-fail-fast", "--package", "readysock"]);
     command
         .args(tests)
         .env("CARGO_TARGET_DIR", steps::folder(root, "sanitize/address")?)
-        .env(DEBUG, debug)
+        .env(debug.0, debug.1)
         .env("RUSTFLAGS", ADDRESS)
         .env("RUSTDOCFLAGS", ADDRESS);
     suite::watch(command, "address sanitizer")

@@ -212,7 +212,7 @@ impl<'a> Beside<'a> {
 
 /// What this process and the ended ones below it have used of all processors. A step that takes longer than its share
 /// of them waits for something, and could be run beside another.
-fn processor_time() -> Duration {
+pub(crate) fn processor_time() -> Duration {
     // proc(5): user and system time, own and of children waited for, are the fields 14 to 17; the name, which may hold
     // anything, is the second, in brackets. Linux tells hundredths of a second, whatever its own clock.
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();

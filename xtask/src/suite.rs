@@ -20,6 +20,8 @@ pub(crate) struct Report {
     /// What a test said after `skipped: `, and how often.
     pub(crate) skipped: BTreeMap<String, usize>,
     pub(crate) time: Duration,
+    /// Of all processors together.
+    pub(crate) worked: Duration,
     /// cargo's own exit status was not 0.
     pub(crate) broken: bool,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Report {
 pub(crate) fn watch(mut command: Command, way: &str) -> Result<Report, Box<dyn Error>> {
     let shown = steps::shown(&command);
     println!("    {shown}");
-    let start = Instant::now();
+    let (start, worked) = (Instant::now(), steps::processor_time());
     let (reader, writer) = io::pipe()?;
     command.stdout(writer.try_clone()?).stderr(writer);
     let mut child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
@@ -37,7 +39,7 @@ pub(crate) fn watch(mut command: Command, way: &str) -> Result<Report, Box<dyn E
     let mut report = Report { way: way.to_owned(), ..Report::default() };
     read(reader, &mut report)?;
     report.broken = !child.wait()?.success();
-    report.time = start.elapsed();
+    (report.time, report.worked) = (start.elapsed(), steps::processor_time() - worked);
     Ok(report)
 }
 
@@ -102,10 +104,12 @@ fn is_pass(line: &str) -> bool {
 
 /// One line for each run, and below it what was not tested there. An error names the runs that failed.
 pub(crate) fn conclude(reports: &[(String, Report)]) -> Outcome {
-    println!("\n{:18} {:22} {:>6} {:>6} {:>9}", "", "run by", "passed", "failed", "seconds");
+    let [way, passed, failed, time, worked] = ["run by", "passed", "failed", "seconds", "worked"];
+    println!("\n{:18} {way:22} {passed:>6} {failed:>6} {time:>9} {worked:>9}", "");
     for (name, report) in reports {
-        let Report { way, passed, failed, time, .. } = report;
-        println!("{name:18} {way:22} {passed:6} {failed:6} {:9.1}", time.as_secs_f64());
+        let Report { way, passed, failed, .. } = report;
+        let [time, worked] = [report.time, report.worked].map(|time| time.as_secs_f64());
+        println!("{name:18} {way:22} {passed:6} {failed:6} {time:9.1} {worked:9.1}");
         for (reason, times) in &report.skipped {
             println!(
                 "    skipped: {reason}{}",

@@ -1,7 +1,8 @@
 //! Programs of cargo's registry that these chores start: built under `target/tools`, in the version that was tried.
 
-use std::env::consts::ARCH;
+use std::env::{self, consts::ARCH};
 use std::error::Error;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -75,6 +76,14 @@ pub(crate) fn nightly_cargo(subcommand: &str) -> Command {
     command.args(["run", "nightly", "cargo", subcommand, "--target", &triple()]);
     command.env_remove("CARGO");
     command
+}
+
+/// A setting for cargo: programs know enough for a report to name lines, unless the caller has set that already, as who
+/// wants no more than to know whether there is one.
+pub(crate) fn debug_information(profile: &str) -> (String, OsString) {
+    let name = format!("CARGO_PROFILE_{profile}_DEBUG");
+    let value = env::var_os(&name).unwrap_or_else(|| "line-tables-only".into());
+    (name, value)
 }
 
 /// This machine, as rustc calls it.
