@@ -4,6 +4,7 @@
 //! a child process with no other thread: a signal can only go to it, a fork copies nothing else.
 
 use std::process::{Stdio, exit};
+use std::sync::Once;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -55,10 +56,16 @@ pub fn until_the_first_failure() -> bool {
     env::var_os(FIRST).is_some()
 }
 
-/// For cases without a process of their own: this one ends in a while where the first failure ends the run.
+/// For cases without a process of their own: where the first failure ends the run, this one is killed once they hang.
 pub fn end_soon() {
+    static WATCHED: Once = Once::new();
     if until_the_first_failure() && env::var_os(CASE).is_none() {
-        nix::unistd::alarm::set(LIMIT / 2);
+        WATCHED.call_once(|| {
+            thread::spawn(|| {
+                let (_ends_only_with_the_process, end) = mpsc::channel();
+                kill_if_it_hangs(std::process::id(), &end);
+            });
+        });
     }
 }
 

@@ -49,7 +49,7 @@ where
     W: Works<T::Request, H>,
     Server<T, H, W>: Send,
 {
-    // Should it hang: these run in one process with other tests, and none of them has an alarm.
+    // Should it hang: these run in one process with other tests, and none of them has a limit.
     super::isolated::end_soon();
     let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
     thread::scope(|scope| {

@@ -10,16 +10,20 @@ use std::time::Duration;
 use nix::libc;
 use readysock::{Addr, Domain, Events, PollFd, Socket, Type, UnixAddr, poll};
 
+use super::isolated::end_soon;
+
 /// Longer than anything here takes, and no reason to kill the test.
 pub const LONG: Duration = Duration::from_secs(60);
 /// Long enough to see that something waits.
 pub const SHORT: Duration = Duration::from_millis(50);
 
 pub fn tcp() -> Socket {
+    end_soon();
     Socket::new(Domain::INET, Type::STREAM, None).expect("a TCP socket")
 }
 
 pub fn udp() -> Socket {
+    end_soon();
     let socket = Socket::new(Domain::INET, Type::DGRAM, None).expect("a UDP socket");
     socket.bind(([127, 0, 0, 1], 0)).expect("bind");
     socket
@@ -34,6 +38,7 @@ pub fn tcp_listener(backlog: i32) -> (Socket, Addr) {
 }
 
 pub fn unix(kind: Type) -> Socket {
+    end_soon();
     Socket::new(Domain::UNIX, kind, None).expect("a Unix socket")
 }
 
@@ -62,6 +67,7 @@ pub fn unix_listener(backlog: i32) -> (Socket, Addr) {
 }
 
 pub fn pair(kind: Type) -> (Socket, Socket) {
+    end_soon();
     Socket::pair(Domain::UNIX, kind, None).expect("a pair")
 }
 

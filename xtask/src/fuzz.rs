@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::fs::{self, File};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -20,6 +21,9 @@ pub(crate) struct Arguments {
     /// How long each of them runs
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// How many of them run at once; as many as there are processors where it is left out
+    #[arg(long)]
+    at_once: Option<NonZeroUsize>,
     /// Print the names of the targets and run nothing
     #[arg(long)]
     list: bool,
@@ -60,8 +64,8 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     let place = steps::folder(root, "fuzz")?;
 
     let mut reports = Vec::new();
-    let at_once = thread::available_parallelism().map_or(1, usize::from);
-    for some in names.chunks(at_once) {
+    let at_once = arguments.at_once.or_else(|| thread::available_parallelism().ok());
+    for some in names.chunks(at_once.map_or(1, usize::from)) {
         println!("==> {} for {} s", some.join(", "), arguments.seconds);
         let started: Vec<Run> = some
             .iter()
@@ -74,10 +78,12 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     conclude(&reports)
 }
 
-/// All targets for a minute each, as a step of CI.
+/// All targets for a minute each, as a step of CI: the same minute, for each starts from nothing and has found most of what
+/// it will find after a few seconds.
 pub(crate) fn step(root: &Path) -> Step {
     let root = root.to_owned();
-    let arguments = Arguments { target: None, seconds: 60, list: false };
+    let at_once = NonZeroUsize::new(usize::MAX);
+    let arguments = Arguments { target: None, seconds: 60, at_once, list: false };
     Step::new("fuzz targets", move || run(&arguments, &root))
 }
 

@@ -82,6 +82,9 @@ pub(super) const GROUPS: [Group; 10] = [
             "--lib",
             "--test=addr",
             "--test=contract",
+            // What is there for servers only.
+            "--test=server",
+            "--test=server_isolated",
             "--test=socket",
             "--test=socket_isolated",
         ],

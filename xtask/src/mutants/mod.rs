@@ -45,6 +45,9 @@ const ACCEPTED: &str = "xtask/mutants-accepted.txt";
 /// How many there are and what became of them; a run rewrites the lines of its groups.
 const COUNTS: &str = "xtask/mutants-counts.txt";
 
+/// In seconds, for mutants that loop where no case is stopped: more than all cases take on a busy machine.
+const LIMIT: u32 = 180;
+
 pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     let part = arguments.group.as_deref().unwrap_or_default();
     // `poll` is a part of `epoll`, and means itself.
@@ -138,22 +141,23 @@ impl Work<'_> {
         }
         fs::create_dir_all(&self.output)?;
         if !again && !self.group.first.is_empty() {
-            let found = self.stage(self.group.first, false)?;
+            // What runs into this limit is run again.
+            let found = self.stage(self.group.first, false, 45)?;
             let [_, _, late, _, missed] = found.counts;
             if late + missed == 0 {
                 return Ok(found);
             }
-            return self.stage(self.group.tests, true);
+            return self.stage(self.group.tests, true, LIMIT);
         }
-        self.stage(self.group.tests, again)
+        self.stage(self.group.tests, again, LIMIT)
     }
 
-    /// Runs the tool with some of the tests; with `again` for what it has not caught so far.
-    fn stage(&self, tests: &[&str], again: bool) -> Result<Found, Box<dyn Error>> {
+    /// Runs the tool with some of the tests, so many seconds for each mutant; with `again` for what it has not caught so far.
+    fn stage(&self, tests: &[&str], again: bool, limit: u32) -> Result<Found, Box<dyn Error>> {
         let mut command = self.command();
         command.arg("--output").arg(&self.output);
-        // For mutants that loop where no case is stopped, and more than all cases take on a busy machine. Tests wait much.
-        command.args(["--timeout=180", "--jobs=4"]);
+        // Tests wait much.
+        command.args([&format!("--timeout={limit}"), "--jobs=4"]);
         if again {
             command.arg("--iterate");
         }
