@@ -75,7 +75,8 @@ suite! {
         what_arrives_before_the_last_is_sent_does_not_cut_it_short,
         a_peer_that_never_stops_ends_the_drain_by_bytes,
         a_peer_that_stays_silent_ends_the_drain_by_time,
-        a_close_on_both_sides;
+        a_close_on_both_sides,
+        a_close_after_a_close_of_writing_tells_the_end_once;
     panics:
         a_panic_in_each_callback_of_a_connection,
         a_panic_when_it_is_lost_or_not_had,

@@ -5,9 +5,10 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use readysock::Socket;
 use readysock::reactor::Backend;
+use readysock::{Socket, libc};
 
+use crate::support::faults;
 use crate::support::options::tcp;
 use crate::tools::{Loop, Peer, Record, assert_closed, pattern, read_all};
 
@@ -182,4 +183,20 @@ pub fn a_close_on_both_sides(backend: Backend) {
     assert_closed(&one_seen);
     assert_closed(&two_seen);
     assert!(two_seen.borrow().data == pattern(100_000));
+}
+
+/// The end of the stream has been told already: a second time would tell nothing, and could fail.
+pub fn a_close_after_a_close_of_writing_tells_the_end_once(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let (peer, seen) = Peer::new();
+    let (key, far) = it.connection(peer);
+    let script: faults::Script = &[(&[libc::SYS_shutdown], &[faults::THROUGH, libc::ENOBUFS])];
+    let Some(faults) = faults::inject(script) else { return };
+    let mut transport = it.transport(key).unwrap();
+    transport.close_write();
+    transport.close();
+    drop(far);
+    it.until(|| seen.borrow().lost.is_some());
+    assert_closed(&seen);
+    drop((it, faults));
 }
