@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use proptest::prelude::*;
 use readysock::{Addr, Domain, OtherAddr, Protocol, Socket, Type, UnixAddr, libc};
 
-use support::sockets::bind_to_the_last_byte;
+use support::sockets::{bind_to_the_last_byte, unix};
 
 /// A directory for socket files, removed with all that is in it.
 struct Dir(PathBuf);
@@ -45,10 +45,6 @@ impl Drop for Dir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-
-fn unix(kind: Type) -> Socket {
-    Socket::new(Domain::UNIX, kind, None).expect("a Unix socket")
 }
 
 /// Binds, listens and connects there; the address as the kernel names it, for both ends.

@@ -182,7 +182,7 @@ fn a_half_closed_client_gets_its_echo(server: &str) {
 fn pattern(length: usize) -> Vec<u8> {
     const MARK: usize = 89;
     let printable = b' '..=b'~';
-    // Neither divides the other: after that many it begins anew.
+    // A multiple of both lengths: after that many it begins anew.
     let period = printable.len() * MARK;
     let bytes = printable.cycle().zip(0..period);
     let bytes: Vec<u8> = bytes.map(|(byte, at)| if at % MARK == 0 { b'#' } else { byte }).collect();

@@ -236,7 +236,11 @@ pub fn every_cut_of_one_stream(backend: Backend) {
     ];
     assert_eq!(model(stream, &steps), expected);
     let mut it = Loop::new(backend);
-    let step = if support::emulated() { 7 } else { 1 };
+    let mut step = 1;
+    if support::emulated() {
+        step = 7;
+        support::skipped("six of seven cuts of a stream: each instruction is emulated");
+    }
     for bits in (0..1_u32 << 12).step_by(step) {
         let cuts: Vec<usize> =
             (0..12).filter(|bit| bits & (1 << bit) != 0).map(|bit| bit + 2).collect();

@@ -74,7 +74,7 @@ extern "C" fn end(_: i32) {
 fn a_signal_handler_ends_the_server() {
     if crate::support::emulated() {
         return crate::support::skipped(
-            "what stays open to the end of a process: valgrind counts it",
+            "not tried under an emulator: valgrind counts what stays open to the end of a process",
         );
     }
     let mut server =

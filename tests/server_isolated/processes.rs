@@ -228,7 +228,7 @@ fn what_a_child_changes_is_its_own() {
 fn a_child_that_outlives_its_server(descriptors: nix::libc::rlim_t) {
     if crate::support::emulated() {
         return crate::support::skipped(
-            "what stays open to the end of a process: valgrind counts it",
+            "not tried under an emulator: valgrind counts what stays open to the end of a process",
         );
     }
     let (where_it_is, tell) = nix::unistd::pipe().unwrap();

@@ -101,7 +101,7 @@ const NOT_UNDER_VALGRIND: [(&str, &str); 2] = [
     ("reactor", "some cases are about times too short for it, or keep descriptors on purpose"),
     (
         "server_isolated",
-        "half of the time for what the sanitizer has seen: servers have no unsafe code, and tests/server is run",
+        "half of the time for what the address sanitizer looks at: servers have no unsafe code, and tests/server is run",
     ),
 ];
 

@@ -1,4 +1,5 @@
-//! Programs of cargo's registry that these chores start: built under `target/tools`, in the version that was tried.
+//! Programs of cargo's registry that these chores start: built under `target/tools`, in the version that was tried. And the
+//! nightly compiler.
 
 use std::env::{self, consts::ARCH};
 use std::error::Error;
