@@ -181,17 +181,17 @@ impl<'fd> FdSet<'fd> {
     /// For loops that build their sets anew at each turn and close sources in between:
     ///
     /// ```
-    /// use readysock::FdSet;
+    /// use readysock::{FdSet, select};
     /// use std::os::{fd::AsFd, unix::net::UnixStream};
     ///
-    /// let mut sources = vec![UnixStream::pair()?.0, UnixStream::pair()?.0];
-    /// let mut memory = FdSet::new();
+    /// let mut sources = vec![UnixStream::pair()?.0, UnixStream::pair()?.0]; // whose peers have gone
+    /// let (mut memory, none) = (FdSet::new(), FdSet::new());
     /// while !sources.is_empty() {
     ///     let mut set = memory;
     ///     set.extend(sources.iter().map(|source| source.as_fd()));
-    ///     // ... select(&set, ...)
+    ///     let ready = select(&set, &none, &none, None)?;
     ///     memory = set.into_empty();
-    ///     sources.pop(); // closes it, which the borrow would forbid
+    ///     sources.retain(|source| !ready.readable().contains(source)); // closes them: the borrow has ended
     /// }
     /// # Ok::<(), std::io::Error>(())
     /// ```

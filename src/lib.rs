@@ -72,9 +72,10 @@
 //!
 //! # What it is not
 //!
-//! - No runtime: nothing runs in the background, there is no global state and no logging.
+//! - No runtime: nothing runs in the background, there is no global state and no logging. (A signal handler that you ask for,
+//!   [`reactor::signals`], needs a few numbers that it can reach.)
 //! - No asynchronous functions: that is tokio's and smol's field.
-//! - Linux only, and there not x32. On macOS use a Linux virtual machine, on Windows WSL.
+//! - Linux only, and there not x32 nor 32-bit RISC-V. On macOS use a Linux virtual machine, on Windows WSL.
 //! - No `no_std`.
 #![deny(unsafe_code)]
 #![warn(
@@ -92,6 +93,12 @@ compile_error!(
 // There the kernel's words of an fd_set have 64 bits, and `long` has 32.
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "32"))]
 compile_error!("readysock 0.1 is not for x32: build for x86_64 with 64-bit pointers, or for i686");
+
+// There the kernel has the calls with 64-bit times only, and libc no names for the others.
+#[cfg(target_arch = "riscv32")]
+compile_error!(
+    "readysock 0.1 is not for 32-bit RISC-V, where nobody could try it: build for riscv64"
+);
 
 /// Its example is a doctest too.
 #[cfg(doctest)]

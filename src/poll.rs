@@ -19,9 +19,9 @@ bitflags! {
     /// | `IN` | yes | a read will not block: data, a connection to accept, or end of stream |
     /// | `PRI` | yes | urgent data (TCP's out-of-band byte), or another exceptional condition |
     /// | `OUT` | yes | a write will not block, though not that all of it fits; a connect has ended, though not that it succeeded |
-    /// | `RDHUP` | yes | the peer has closed its writing half: data may be left to read, and we may still write |
+    /// | `RDHUP` | yes | the peer has closed its writing half, or we our reading half: data may be left to read, and we may still write |
     /// | `ERR` | reported unasked | an error is pending; of a pipe's writing end: no reader is left |
-    /// | `HUP` | reported unasked | both directions are closed: data may be left to read, writing is over |
+    /// | `HUP` | reported unasked | no direction is open: data may be left to read, writing is over; of a pipe's reading end: no writer is left; of a TCP socket: also that it never was connected |
     /// | `NVAL` | reported unasked | the descriptor is not open |
     ///
     /// `RDHUP` is not `HUP`: after a half-close the connection still carries our data. Neither of them
@@ -100,14 +100,15 @@ impl Events {
         self.intersects(Events::OUT.union(Events::WRNORM).union(Events::HUP).union(Events::ERR))
     }
 
-    /// Whether the peer will send no more (`RDHUP` or `HUP`). There may be data left to read.
+    /// Whether nothing more is expected from the peer (`RDHUP` or `HUP`): it will send no more, or our own
+    /// [`shutdown`](crate::Socket::shutdown) said that we read no more. There may be data left to read.
     #[inline]
     #[must_use]
     pub const fn is_read_closed(self) -> bool {
         self.intersects(Events::RDHUP.union(Events::HUP))
     }
 
-    /// Whether both directions are closed (`HUP`). There may be data left to read.
+    /// Whether no direction is open (`HUP`), be it no longer or, of a TCP socket, not yet. There may be data left to read.
     #[inline]
     #[must_use]
     pub const fn is_closed(self) -> bool {
@@ -154,6 +155,7 @@ impl Events {
 ///
 /// - `HUP`, `ERR` and `NVAL` come unasked, also for a slot with no events at all. A slot left in the array after one of
 ///   them makes each call return at once; remove it or switch it [off](PollFd::set_enabled).
+/// - A TCP socket that is not connected nor connecting has `OUT` and `HUP` at once: put it in after `connect`.
 /// - Ready means that the call would not have blocked just now: a read may still find nothing, when another
 ///   process took the data or the kernel dropped a bad datagram. Use non-blocking descriptors.
 /// - Regular files are always ready.
@@ -169,12 +171,19 @@ pub fn poll(fds: &mut [PollFd<'_>], timeout: impl Into<Timeout>) -> io::Result<u
 /// which comes just before the call does not interrupt it. [`ppoll`] closes that gap.
 ///
 /// ```
-/// use std::{io, time::Duration};
+/// use readysock::poll_once;
+/// use std::{io::ErrorKind, sync::atomic::{AtomicBool, Ordering}, time::Duration};
 ///
-/// match readysock::poll_once(&mut [], Duration::from_millis(1)) {
-///     Ok(n) => assert_eq!(n, 0),
-///     Err(error) => assert_eq!(error.kind(), io::ErrorKind::Interrupted),
+/// static ENDING: AtomicBool = AtomicBool::new(false); // set by a handler of SIGTERM
+/// while !ENDING.load(Ordering::Relaxed) {
+///     match poll_once(&mut [], Duration::from_millis(1)) {
+///         Ok(n) => println!("{n} are ready"),
+///         Err(error) if error.kind() == ErrorKind::Interrupted => continue, // look at the flag
+///         Err(error) => return Err(error),
+///     }
+///     # ENDING.store(true, Ordering::Relaxed);
 /// }
+/// # Ok::<(), std::io::Error>(())
 /// ```
 ///
 /// # Errors
@@ -195,12 +204,20 @@ pub fn poll_once(fds: &mut [PollFd<'_>], timeout: impl Into<Timeout>) -> io::Res
 /// The mask is the C library's type; nix's `SigSet` gives it by `as_ref()`.
 ///
 /// ```
-/// use nix::sys::signal::SigSet;
-/// use std::time::Duration;
+/// use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+/// use readysock::ppoll;
+/// use std::{io::ErrorKind, time::Duration};
+///
+/// extern "C" fn handler(_: i32) {} // sets a flag, in a program
+/// let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
+/// unsafe { sigaction(Signal::SIGUSR1, &action) }?;
+/// SigSet::from(Signal::SIGUSR1).thread_block()?;
+/// // ... look at the flag: not set. And now the signal comes, and has to wait:
+/// raise(Signal::SIGUSR1)?;
 ///
 /// let let_all_in = SigSet::empty();
-/// let n = readysock::ppoll(&mut [], Duration::from_millis(1), Some(let_all_in.as_ref()))?;
-/// assert_eq!(n, 0);
+/// let woken = ppoll(&mut [], Duration::from_secs(60), Some(let_all_in.as_ref()));
+/// assert_eq!(woken.unwrap_err().kind(), ErrorKind::Interrupted); // at once
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///

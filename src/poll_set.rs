@@ -39,6 +39,7 @@ use crate::timeout::Timeout;
 /// - Sources that are disabled are not passed to the kernel at all, so a peer that hangs up meanwhile does not make each
 ///   wait return at once, and only enabled ones count against RLIMIT_NOFILE.
 /// - The descriptor is asked of the source ([`AsFd::as_fd`]) before each wait, so a source may change it.
+/// - `HUP` and `ERR` come unasked, as of [`poll`](fn@crate::poll): also from a source with no events, which is not the same as a disabled one.
 /// - `NVAL` (the descriptor is not open) is reported as an event of that source. With owned sources it does not occur
 ///   unless something closed the number behind their back.
 ///

@@ -37,7 +37,8 @@ use crate::timeout::{Timeout, restart};
 /// # Errors
 ///
 /// - `EBADF`: a descriptor in a set is not open, or is negative. It does not say which one;
-///   [`poll`](fn@crate::poll) does.
+///   [`poll`](fn@crate::poll) does. (A borrowed descriptor is open, unless something closed it behind the borrow's back. Then a
+///   number beyond the process's descriptor table is no error: the kernel passes over it, and never reports it.)
 /// - `ENOMEM`: the kernel has no memory for its tables.
 ///
 /// # Traps
@@ -102,14 +103,20 @@ pub fn select_into(
 /// signal which comes just before the call does not interrupt it. [`pselect`] closes that gap.
 ///
 /// ```
-/// use std::{io, time::Duration};
 /// use readysock::{FdSet, select_once};
+/// use std::{io::ErrorKind, sync::atomic::{AtomicBool, Ordering}, time::Duration};
 ///
+/// static ENDING: AtomicBool = AtomicBool::new(false); // set by a handler of SIGTERM
 /// let none = FdSet::new();
-/// match select_once(&none, &none, &none, Duration::from_millis(1)) {
-///     Ok(ready) => assert_eq!(ready.count(), 0),
-///     Err(error) => assert_eq!(error.kind(), io::ErrorKind::Interrupted),
+/// while !ENDING.load(Ordering::Relaxed) {
+///     match select_once(&none, &none, &none, Duration::from_millis(1)) {
+///         Ok(ready) => println!("{} are ready", ready.count()),
+///         Err(error) if error.kind() == ErrorKind::Interrupted => continue, // look at the flag
+///         Err(error) => return Err(error),
+///     }
+///     # ENDING.store(true, Ordering::Relaxed);
 /// }
+/// # Ok::<(), std::io::Error>(())
 /// ```
 ///
 /// # Errors
@@ -135,14 +142,20 @@ pub fn select_once(
 /// The mask is the C library's type; nix's `SigSet` gives it by `as_ref()`.
 ///
 /// ```
-/// use nix::sys::signal::SigSet;
+/// use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 /// use readysock::{FdSet, pselect};
-/// use std::time::Duration;
+/// use std::{io::ErrorKind, time::Duration};
 ///
-/// let none = FdSet::new();
-/// let let_all_in = SigSet::empty();
-/// let ready = pselect(&none, &none, &none, Duration::from_millis(1), Some(let_all_in.as_ref()))?;
-/// assert_eq!(ready.count(), 0);
+/// extern "C" fn handler(_: i32) {} // sets a flag, in a program
+/// let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
+/// unsafe { sigaction(Signal::SIGUSR1, &action) }?;
+/// SigSet::from(Signal::SIGUSR1).thread_block()?;
+/// // ... look at the flag: not set. And now the signal comes, and has to wait:
+/// raise(Signal::SIGUSR1)?;
+///
+/// let (none, let_all_in) = (FdSet::new(), SigSet::empty());
+/// let woken = pselect(&none, &none, &none, Duration::from_secs(60), Some(let_all_in.as_ref()));
+/// assert_eq!(woken.unwrap_err().kind(), ErrorKind::Interrupted); // at once
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///

@@ -70,15 +70,17 @@ impl Socket {
     /// ```
     /// use readysock::{Domain, Protocol, Socket, Type};
     ///
-    /// let tcp = Socket::new(Domain::INET6, Type::STREAM, Some(Protocol::TCP))?;
+    /// let tcp = Socket::new(Domain::INET, Type::STREAM, None)?;
+    /// assert_eq!(readysock::sockopt::get(&tcp, readysock::sockopt::SoProtocol)?, Protocol::TCP);
     /// let log = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+    /// assert!(log.local_addr()?.as_unix().unwrap().is_unnamed()); // not bound yet
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
     /// # Errors
     ///
     /// - `EAFNOSUPPORT`: the kernel does not know the domain (IPv6 may be switched off).
-    /// - `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT`: no such type or protocol in this domain.
+    /// - `EPROTONOSUPPORT`, `ESOCKTNOSUPPORT`: no such type or protocol in this domain. `EINVAL`: no such type at all.
     /// - `EPERM`, `EACCES`: not allowed, as [`Type::RAW`] without CAP_NET_RAW.
     /// - `EMFILE`, `ENFILE`: too many open files, in the process or in the system.
     #[doc = concat!(man_page!("socket", 2))]
@@ -152,6 +154,8 @@ impl Socket {
     /// let listener = Socket::new(Domain::INET, Type::STREAM, None)?;
     /// listener.bind(([127, 0, 0, 1], 0))?;
     /// listener.listen(128)?;
+    /// let client = Socket::new(Domain::INET, Type::STREAM, None)?;
+    /// client.connect(listener.local_addr()?)?; // though nobody has called accept
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
@@ -168,7 +172,8 @@ impl Socket {
     /// `accept4(2)`: the next connection, as a blocking socket, and the address of its peer. Restarts after EINTR.
     ///
     /// The new socket is close-on-exec. On Linux it does not inherit O_NONBLOCK from the listener (on BSD it
-    /// does); it does inherit most options, among them SO_LINGER, SO_KEEPALIVE, SO_RCVBUF, SO_RCVTIMEO, TCP_NODELAY.
+    /// does). Over TCP it does inherit most options, among them SO_LINGER, SO_KEEPALIVE, SO_RCVBUF, SO_RCVTIMEO, TCP_NODELAY; a
+    /// Unix socket inherits none of these.
     ///
     /// ```
     /// use readysock::{Domain, Socket, Type};

@@ -27,8 +27,9 @@ use crate::sys::time::Timespec;
 /// # How exact it is
 ///
 /// Times go to the kernel in nanoseconds: nothing is rounded to milliseconds, nothing wraps after
-/// 24 days, and a wait never ends early. It may end late, by the timer slack of the thread (50 µs unless
-/// changed: `PR_SET_TIMERSLACK` in prctl(2)) and by what the scheduler adds.
+/// 24 days, and a wait never ends early. It may end late, so that the kernel can wake for several at once: by the timer slack of the
+/// thread (50 µs unless changed: `PR_SET_TIMERSLACK` in prctl(2)) or by a thousandth of the time, whichever is more, and at most by
+/// 100 ms; a real-time thread has no slack, a niced one five times the part. What the scheduler adds comes on top.
 ///
 /// # What interruption does
 ///
@@ -37,10 +38,15 @@ use crate::sys::time::Timespec;
 /// That is why a wait of 100 ms under a timer signal every 20 ms ends after 100 ms; restarted
 /// with the full time it would never end.
 ///
-/// `After` counts the time the kernel spent waiting. Two things are not waiting and are not
-/// counted: the time the process is stopped by job control (SIGSTOP, Ctrl-Z), and the run time of the
-/// signal handler that interrupts the wait first. Where that matters, use `At`, which is exact. An
-/// [`Epoll`](crate::epoll::Epoll) counts both: its system call writes no time left, so `After` is made an instant at once.
+/// `After` counts the time the kernel spent waiting. The run time of the signal handler that interrupts the wait first is not
+/// counted; where that matters, use `At`.
+///
+/// # What a stop does
+///
+/// The time for which the process is stopped (SIGSTOP, Ctrl-Z) counts for neither of them: when it goes on, the kernel itself begins
+/// the call again with the time that was left, and no program hears of it. So a wait until an instant ends late where the process
+/// was stopped meanwhile, by at most as long as it was stopped; look at the clock before you act on it. Only a wait of an
+/// [`Epoll`](crate::epoll::Epoll) ends on time: its call comes back after a stop, its time is made an instant at once, and the clock rules.
 ///
 /// A socket's own time for calls that block in it (SO_RCVTIMEO, SO_SNDTIMEO) plays no part in a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

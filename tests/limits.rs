@@ -83,7 +83,7 @@ fn unequal() {
     let sets = [FdSet::from_iter([far.as_fd()]), FdSet::from_iter([high.as_fd()]), FdSet::new()];
     for (name, call) in SELECTS {
         for (read, write) in [(0, 1), (1, 0), (1, 2), (2, 1), (0, 2), (2, 0)] {
-            let ready = call([&sets[read], &sets[write], &sets[2]], ZERO).expect(name);
+            let ready = call([&sets[read], &sets[write], &sets[2]], ZERO.into()).expect(name);
             assert_eq!(ready.readable().len(), sets[read].len(), "{name}: read is set {read}");
             assert_eq!(ready.writable().len(), sets[write].len(), "{name}: write is set {write}");
             assert_eq!(ready.count(), sets[read].len() + sets[write].len());
@@ -254,15 +254,19 @@ fn nval() {
     let negative = unsafe { BorrowedFd::borrow_raw(-100) };
     for (name, call) in POLLS {
         for asked in [Events::empty(), Events::IN, Events::all()] {
-            assert_eq!(call(closed, asked, LONG).expect(name), (1, Events::NVAL), "{name}");
-            assert_eq!(call(negative, asked, ZERO).expect(name), (0, Events::empty()), "{name}");
+            assert_eq!(call(closed, asked, LONG.into()).expect(name), (1, Events::NVAL), "{name}");
+            assert_eq!(
+                call(negative, asked, ZERO.into()).expect(name),
+                (0, Events::empty()),
+                "{name}"
+            );
         }
     }
     for fd in [closed, negative] {
         let set = FdSet::from_iter([fd]);
         for (name, call) in SELECTS {
             for sets in [[&set, &NONE, &NONE], [&NONE, &set, &NONE], [&NONE, &NONE, &set]] {
-                let error = call(sets, LONG).expect_err(name);
+                let error = call(sets, LONG.into()).expect_err(name);
                 assert_eq!(error.raw_os_error(), Some(nix::libc::EBADF), "{name}, {fd:?}");
             }
         }

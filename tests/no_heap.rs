@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::SigSet;
 use readysock::{Events, FdSet, PollFd, PollSet, Ready, Timeout, poll, poll_once, ppoll, pselect};
 use readysock::{ready, select, select_into, select_once};
 use support::fds::{allow, limit_is_the_kernels, numbered, selectable};
@@ -140,6 +141,8 @@ fn waits() {
     let (ready, idle) = sockets();
     let all = FdSet::from_iter(below(&ready).chain(below(&idle)));
     let idle = FdSet::from_iter(below(&idle));
+    let empty = SigSet::empty();
+    let mask = Some(empty.as_ref());
     for (read, write, except, count) in
         [(&all, &NONE, &NONE, 4), (&all, &all, &all, 12), (&idle, &NONE, &idle, 0)]
     {
@@ -150,10 +153,11 @@ fn waits() {
                     select(read, write, except, timeout).expect("selected").count(),
                     select_once(read, write, except, timeout).expect("selected").count(),
                     pselect(read, write, except, timeout, None).expect("selected").count(),
+                    pselect(read, write, except, timeout, mask).expect("selected").count(),
                     select_into(read, write, except, &mut answer, timeout).expect("selected"),
                 ]
             });
-            assert_eq!(counts, [count; 4]);
+            assert_eq!(counts, [count; 5]);
             let found = without_heap("Ready", || {
                 let sets = [answer.readable(), answer.writable(), answer.exceptional()];
                 sets.map(|set| set.iter().chain(set.iter().rev()).count() + set.len()).iter().sum()
@@ -189,6 +193,8 @@ fn polls() {
     if !allow(3000) {
         return;
     }
+    let empty = SigSet::empty();
+    let mask = Some(empty.as_ref());
     for len in [0, 1, 2, 3000] {
         let mut slots = vec![PollFd::of(&near, Events::IN); len];
         if let Some(last) = slots.last_mut() {
@@ -201,10 +207,11 @@ fn polls() {
                     poll(&mut slots, timeout).expect("polled"),
                     poll_once(&mut slots, timeout).expect("polled"),
                     ppoll(&mut slots, timeout, None).expect("polled"),
+                    ppoll(&mut slots, timeout, mask).expect("polled"),
                     ready(&slots, count).count(),
                 ]
             });
-            assert_eq!(calls, [count; 4]);
+            assert_eq!(calls, [count; 5]);
         }
     }
     // Errors have no heap either.

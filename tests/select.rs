@@ -21,9 +21,9 @@ fn a_set_is_asked_again_as_it_was() {
     let read = FdSet::from_iter([two.as_fd(), four.as_fd()]);
     for (name, call) in SELECTS {
         for (sender, mut receiver, other) in [(&mut one, &two, &four), (&mut three, &four, &two)] {
-            assert_eq!(call([&read, &NONE, &NONE], Duration::ZERO).expect(name).count(), 0);
+            assert_eq!(call([&read, &NONE, &NONE], Duration::ZERO.into()).expect(name).count(), 0);
             sender.write_all(b"x").expect("written");
-            let ready = call([&read, &NONE, &NONE], LONG).expect(name);
+            let ready = call([&read, &NONE, &NONE], LONG.into()).expect(name);
             assert!(ready.readable().contains(receiver) && !ready.readable().contains(other));
             assert!(read.contains(receiver) && read.contains(other), "{name}");
             receiver.read_exact(&mut [0]).expect("read");

@@ -1,11 +1,20 @@
-//! Time: never early, and what counts as a time. Long ones are in `signals.rs`.
+//! Time: never early, never more than was asked for, and what counts as a time. That long ones wait is in `signals.rs`.
 
+mod support;
+
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use readysock::{Events, FdSet, PollFd, PollSet, Ready, Timeout, poll, poll_once, ppoll, pselect};
 use readysock::{select, select_into, select_once};
+use support::calls;
+use support::waits::{POLLS, SELECTS};
 
 type Wait = fn(Timeout) -> io::Result<usize>;
 
@@ -93,4 +102,86 @@ fn whatever_is_a_time_is_taken() {
     assert_eq!(poll(&mut fds, None).expect("polled"), 1);
     assert_eq!(poll(&mut fds, Some(second)).expect("polled"), 1);
     assert_eq!(poll(&mut fds, now).expect("polled"), 1);
+}
+
+/// What the kernel was told, read by another thread while the call waits: nobody can wait for 50 days to see that
+/// they have not become 7 hours, which is what an `int` of milliseconds leaves of them, nor 25 days to see that they end.
+#[test]
+fn the_kernel_is_told_a_long_time_as_it_is() {
+    if !calls::are_told() {
+        return;
+    }
+    let day = Duration::from_secs(24 * 3600);
+    let times = [
+        Duration::from_millis(90_000_001),
+        25 * day,
+        50 * day,
+        Duration::from_secs(u64::MAX),
+        Duration::MAX,
+    ];
+    for (name, call) in POLLS {
+        for time in times {
+            told(name, time, |fd, timeout| Ok(call(fd, Events::IN, timeout)?.0));
+        }
+    }
+    for (name, call) in SELECTS {
+        for time in times {
+            told(name, time, |fd, timeout| {
+                Ok(call([&FdSet::from_iter([fd]), &NONE, &NONE], timeout)?.count())
+            });
+        }
+    }
+}
+
+/// Calls `wait` with the time, and with the instant that is so far ahead where there is one.
+fn told(
+    name: &str,
+    time: Duration,
+    wait: impl Fn(BorrowedFd<'_>, Timeout) -> io::Result<usize> + Sync,
+) {
+    const MOST: Duration = Duration::new(i64::MAX.unsigned_abs(), 999_999_999);
+    let asked = Duration::new(time.as_secs().min(MOST.as_secs()), time.subsec_nanos());
+    let told = seen_waiting(name, |fd| wait(fd, Timeout::After(time)));
+    assert_eq!(told, asked, "{name}, for {time:?}");
+
+    let start = Instant::now();
+    let Some(end) = start.checked_add(time) else { return };
+    let told = seen_waiting(name, |fd| wait(fd, Timeout::At(end)));
+    let least = end - Instant::now();
+    assert!((least..=time).contains(&told), "{name}, until {time:?} ahead: {told:?}");
+}
+
+/// The time in the memory to which the argument of ppoll(2) or pselect6(2) points, while a thread is in `wait`.
+fn seen_waiting(name: &str, wait: impl Fn(BorrowedFd<'_>) -> io::Result<usize> + Sync) -> Duration {
+    let (mut near, far) = UnixStream::pair().expect("a pair");
+    let (tell, number) = mpsc::channel();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            tell.send(nix::unistd::gettid()).expect("heard");
+            wait(far.as_fd())
+        });
+        let thread = format!("self/task/{}", number.recv().expect("its number"));
+        let timeout = loop {
+            match calls::call_of(&thread) {
+                Some((calls::PPOLL, arguments)) => break at(arguments[2]),
+                Some((calls::PSELECT, arguments)) => break at(arguments[4]),
+                _ => {}
+            }
+            assert!(!waiting.is_finished(), "{name} did not wait: {:?}", waiting.join());
+            thread::yield_now();
+        };
+        near.write_all(b"x").expect("written");
+        assert_eq!(waiting.join().expect("joined").expect(name), 1, "{name}");
+        timeout
+    })
+}
+
+/// The `struct __kernel_timespec` at that address in this process.
+fn at(address: u64) -> Duration {
+    let mut bytes = [0; 16];
+    let memory = File::open("/proc/self/mem").expect("this process's memory");
+    memory.read_exact_at(&mut bytes, address).expect("its time");
+    let (sec, nsec) = bytes.split_at(8);
+    let [sec, nsec] = [sec, nsec].map(|bytes| i64::from_ne_bytes(bytes.try_into().expect("8")));
+    Duration::new(sec.try_into().expect("no negative"), nsec.try_into().expect("no negative"))
 }

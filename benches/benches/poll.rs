@@ -8,7 +8,7 @@ use readysock_benches::poll::{Wait, call, walk};
 fn main() {
     let mut criterion = common::criterion();
     for wait in Wait::EACH {
-        common::at_each_size(&mut criterion, wait.name(), &[Share::One], |fixture| {
+        common::at_each_size(&mut criterion, wait.name(), &Share::EACH, |fixture| {
             call(fixture, wait)
         });
     }

@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_long, c_ulong};
 use std::hint::black_box;
 use std::mem;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -83,26 +83,27 @@ pub fn iterate(fixture: &Fixture) -> Cases<'_> {
     cases
 }
 
-/// Walks an answer of select in which all of the fixture's descriptors are ready. The answer is the sum of their numbers.
+/// Walks an answer of select, in which those of the fixture's descriptors are that are ready. The answer is the sum of their
+/// numbers.
 ///
 /// # Panics
 ///
-/// If not all of them are ready.
+/// If select fails.
 #[must_use]
 pub fn walk_answer(fixture: &Fixture) -> Cases<'_> {
-    let (numbers, highest) = (fixture.numbers(), fixture.highest());
+    let highest = fixture.highest();
     let mut cases = Vec::new();
 
     let (read, none, mut answer) = (FdSet::from_iter(fixture.fds()), FdSet::new(), Ready::new());
-    let n = select_into(&read, &none, &none, &mut answer, Duration::ZERO).expect("selected");
-    assert_eq!(n, numbers.len(), "all are ready");
+    select_into(&read, &none, &none, &mut answer, Duration::ZERO).expect("selected");
+    let numbers: Vec<c_int> = answer.readable().iter().collect();
     cases.push(Case::new(OURS, move || black_box(&answer).readable().iter().map(value).sum()));
 
     walk_peers(&mut cases, fixture, &numbers, highest);
     cases
 }
 
-/// The others have one type for a set and for an answer.
+/// The others have one type for a set and for an answer. `numbers` is what is in it, in order.
 fn walk_peers<'a>(cases: &mut Cases<'a>, fixture: &'a Fixture, numbers: &[c_int], highest: c_int) {
     if highest < FD_SETSIZE {
         let mut set = c_set();
@@ -116,7 +117,8 @@ fn walk_peers<'a>(cases: &mut Cases<'a>, fixture: &'a Fixture, numbers: &[c_int]
         }));
 
         let mut set = nix::sys::select::FdSet::new();
-        fixture.fds().for_each(|fd| set.insert(fd));
+        let inside = |fd: &BorrowedFd<'_>| numbers.binary_search(&fd.as_raw_fd()).is_ok();
+        fixture.fds().filter(inside).for_each(|fd| set.insert(fd));
         cases.push(Case::new("nix", move || {
             black_box(&set).fds(Some(highest)).map(|fd| value(fd.as_raw_fd())).sum()
         }));

@@ -78,7 +78,9 @@ open_number! {
     /// ```
     /// use readysock::{Domain, Socket, Type};
     ///
-    /// let socket = Socket::new(Domain::INET, Type::DGRAM, None)?; // UDP
+    /// let (near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
+    /// assert_eq!(near.send(b"one")? + near.send(b"two")?, 6);
+    /// assert_eq!(far.recv(&mut [0; 8])?, 3); // of a stream, it would have been all 6
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
@@ -103,9 +105,11 @@ open_number! {
     /// The third argument of `socket(2)`: the protocol, where domain and type leave a choice. C: `IPPROTO_TCP` and its like.
     ///
     /// ```
-    /// use readysock::{Domain, Protocol, Socket, Type};
+    /// use readysock::{Domain, Protocol, Socket, Type, libc};
     ///
-    /// let socket = Socket::new(Domain::INET, Type::STREAM, Some(Protocol::TCP))?; // what None gives, too
+    /// Socket::new(Domain::INET, Type::STREAM, Some(Protocol::TCP))?; // None gives the same
+    /// let error = Socket::new(Domain::INET, Type::DGRAM, Some(Protocol::TCP)).unwrap_err();
+    /// assert_eq!(error.raw_os_error(), Some(libc::EPROTONOSUPPORT));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///

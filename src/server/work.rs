@@ -58,5 +58,7 @@ fn step_result<R, H: Handler<R>, T>(
         Err(text) => Problem::panic_at(step, peer, text),
     };
     tell(handler, &problem);
+    // An error that a handler made may panic when it is dropped.
+    let _ = contain(|| drop(problem));
     None
 }

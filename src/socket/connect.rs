@@ -42,6 +42,9 @@ impl Socket {
     /// - `EISCONN`: connected already.
     /// - `ENETUNREACH`, `EHOSTUNREACH`: no way there.
     /// - `EADDRNOTAVAIL`: no free port of our own is left.
+    /// - `EPROTOTYPE`: the Unix path is of a socket of another type.
+    /// - `EACCES`: a broadcast address without SO_BROADCAST, or a Unix path that may not be written.
+    /// - `EINVAL` or `EAFNOSUPPORT`: an address of another domain.
     ///
     /// After an error make a new socket for the next attempt: not every system can use the old one again.
     ///
@@ -100,6 +103,8 @@ impl Socket {
     ///
     /// - After `TimedOut` TCP goes on trying, and may yet connect: drop the socket. A second attempt on it fails with
     ///   `EALREADY`.
+    /// - Whether it connected is in SO_ERROR, which reading clears. Where another holder of the socket has read it meanwhile, a refusal
+    ///   is an error all the same and not a success, with what the kernel says of the peer: `ENOTCONN`.
     #[doc = concat!(man_page!("connect", 2))]
     pub fn connect_timeout(
         &self,

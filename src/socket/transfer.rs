@@ -96,8 +96,8 @@ impl Socket {
     /// # Errors
     ///
     /// As [`send`](Socket::send), with those of the address: `ENOENT` or `ECONNREFUSED` for a Unix path, `EINVAL` or
-    /// `EAFNOSUPPORT` for one of another domain, `EACCES` for a broadcast address without SO_BROADCAST, `EISCONN` on a
-    /// connected Unix stream and `EOPNOTSUPP` on one that is not connected.
+    /// `EAFNOSUPPORT` for one of another domain, `EACCES` for a broadcast address without SO_BROADCAST, `EPERM` for a Unix socket that
+    /// is connected to somebody else, `EISCONN` on a connected Unix stream and `EOPNOTSUPP` on one that is not connected.
     ///
     /// # Traps
     ///
@@ -147,6 +147,8 @@ impl Socket {
 
     /// `recvmsg(2)`: receives a datagram: its length in the buffer, whether it was cut to fit, and its sender. Restarts after
     /// EINTR.
+    ///
+    /// Of a datagram socket, a length of 0 is a datagram without bytes, and no end of file: more may come.
     ///
     /// A Unix sender that is not bound is [`UnixAddr::unnamed`](crate::UnixAddr::unnamed): it cannot be answered. On a TCP
     /// connection the data has no sender of its own; the address is then an [`OtherAddr`](crate::OtherAddr) without bytes

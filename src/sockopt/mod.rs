@@ -70,6 +70,7 @@
 //! | ENOPROTOOPT, EOPNOTSUPP | this socket does not know the option, or its level: `TCP_NODELAY` of a Unix socket |
 //! | EINVAL | the kernel does not take this value, or not this length |
 //! | EPERM, EACCES | the option, or this value, needs a privilege |
+//! | OutOfMemory | there is no memory for an answer that long |
 //! | InvalidInput | found before the call: a value out of range, one of the refusals above |
 //! | InvalidData | found after it: the answer has another length than the type, or is longer than the buffer |
 //!
@@ -188,7 +189,8 @@ pub trait SetOption {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Pass the socket by reference, as here. [The table](self#errors) has the errors.
+/// Pass the socket by reference, as here. An answer shorter than the value is InvalidData, never a value with bytes that the kernel has not
+/// written. [The table](self#errors) has the errors.
 #[doc = concat!(man_page!("getsockopt", 2))]
 #[doc(alias = "getsockopt")]
 pub fn get<O: GetOption>(fd: &(impl AsFd + ?Sized), option: O) -> io::Result<O::Value> {
@@ -202,7 +204,8 @@ pub fn get<O: GetOption>(fd: &(impl AsFd + ?Sized), option: O) -> io::Result<O::
 /// use readysock::sockopt;
 ///
 /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
-/// sockopt::set(&socket, sockopt::Broadcast, true)?;
+/// sockopt::set(&socket, sockopt::RcvBuf, 10_000)?;
+/// assert_eq!(sockopt::get(&socket, sockopt::RcvBuf)?, 20_000);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
@@ -243,7 +246,8 @@ pub fn get_int(fd: &(impl AsFd + ?Sized), level: c_int, name: c_int) -> io::Resu
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// [The table](self#errors) has the errors.
+/// A few options take a descriptor or a pointer where others take a number: those [are refused](self#what-the-safe-forms-refuse), for
+/// nobody has lent the descriptor. [The table](self#errors) has the errors.
 #[doc = concat!(man_page!("setsockopt", 2))]
 #[doc(alias = "setsockopt")]
 pub fn set_int(fd: &(impl AsFd + ?Sized), level: c_int, name: c_int, value: i32) -> io::Result<()> {
@@ -265,6 +269,9 @@ pub fn set_int(fd: &(impl AsFd + ?Sized), level: c_int, name: c_int, value: i32)
 /// The kernel is told the length of `buffer`, though not its address. Most options answer the first bytes where the buffer is too short, others
 /// fail with EINVAL or ERANGE. A few say how many bytes they would have: that is InvalidData, with the
 /// number in the text.
+///
+/// Lengths are in bytes. The one option that counts in something else, `SO_GET_FILTER`, would write past the buffer, and
+/// [is refused](self#what-the-safe-forms-refuse).
 ///
 /// What the buffer held before does not go to the kernel. Afterwards the bytes beyond the answer are zero, and after an error all of them.
 /// [The table](self#errors) has the errors.

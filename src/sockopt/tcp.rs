@@ -109,7 +109,9 @@ options! {
 
     /// `TCP_SYNCNT`: how often `connect` repeats its SYN before it gives up with ETIMEDOUT.
     ///
-    /// 6 at first, from `tcp_syn_retries`; 1 to 127, else EINVAL. Each waits twice as long as the one before: 6 are 127 s, 1 is 3 s.
+    /// 6 at first, from `tcp_syn_retries`; 1 to 127, else EINVAL. Each waits twice as long as the one before: 6 are 127 s, 1 is 3 s. Since
+    /// Linux 6.5 the first of them come a second apart (`tcp_syn_linear_timeouts`, 4), and a small number is repeated more often than it
+    /// says: 2 are five SYNs and 7 s.
     #[doc(alias = "TCP_SYNCNT")]
     SynCnt = TCP_SYNCNT: u32, "repetitions", get set, example tcp 2;
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::mem;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
@@ -30,7 +31,11 @@ pub(crate) fn run_in_child(work: impl FnOnce() -> u8) -> io::Result<Pid> {
     match result {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
-            let status = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(101);
+            let status = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|thrown| {
+                // Dropped, it may panic again, and that would be on its way into the parent's code.
+                mem::forget(thrown);
+                101
+            });
             // SAFETY: it takes a number and does not return; nothing of this process is used after it.
             unsafe { libc::_exit(status.into()) }
         }

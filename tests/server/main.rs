@@ -1,5 +1,6 @@
 //! Servers, in one process.
 
+mod closes;
 mod files;
 mod lifetime;
 mod packets;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::libc;
 
 use readysock::server::{Datagram, Hooked, Problem, UdpServer, UnixDatagramServer};
-use readysock::sockopt::{self, ip::RecvErr};
+use readysock::sockopt::{self, TimestampFlags, Timestamping, ip::RecvErr};
 use readysock::{Events, Type, UnixAddr};
 
 use crate::support::cpu_time;
@@ -128,6 +128,23 @@ fn a_late_refusal_does_not_hold_up_the_server() {
     let mut server = UdpServer::builder().timeout(SHORT).bind(LOOPBACK, handler).unwrap();
     sockopt::set(server.socket(), RecvErr, true).unwrap();
     assert_eq!(udp().send_to(b"gone", server.local_addr().unwrap()).unwrap(), 4);
+    assert!(server.handle_request().unwrap());
+    wait(server.socket(), Events::empty());
+    assert!(!server.handle_request().unwrap());
+    assert_eq!(now(server.socket(), Events::IN), Events::empty());
+}
+
+/// Nor do the timestamps of its replies, which wait in the same queue without being an error of any call.
+#[test]
+fn timestamps_of_replies_do_not_hold_up_the_server() {
+    let handler = |packet: &mut Datagram| packet.reply(b"x");
+    let mut server = UdpServer::builder().timeout(SHORT).bind(LOOPBACK, handler).unwrap();
+    let flags = TimestampFlags::TX_SOFTWARE | TimestampFlags::SOFTWARE;
+    if let Err(error) = sockopt::set(server.socket(), Timestamping, flags) {
+        return crate::support::skipped(&format!("timestamps of what is sent: {error}"));
+    }
+    let client = udp();
+    assert_eq!(client.send_to(b"x", server.local_addr().unwrap()).unwrap(), 1);
     assert!(server.handle_request().unwrap());
     wait(server.socket(), Events::empty());
     assert!(!server.handle_request().unwrap());

@@ -1,5 +1,7 @@
 //! A panic in each step, in each way of working: that request ends, the hook is told, the server goes on.
 
+use std::error;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Lines, prelude::*};
 use std::os::fd::OwnedFd;
@@ -27,6 +29,9 @@ pub const CASES: &[Case] = &[
     ("service_processes", || service(TcpServer::builder().processes(1))),
     ("what_a_panic_says", what_a_panic_says),
     ("a_session_that_panics_when_dropped", a_session_that_panics_when_dropped),
+    ("an_error_that_panics_when_dropped_in_turn", || cursed(TcpServer::builder().in_turn())),
+    ("an_error_that_panics_when_dropped_threads", || cursed(TcpServer::builder().threads(1))),
+    ("an_error_that_panics_when_dropped_processes", || cursed(TcpServer::builder().processes(1))),
 ];
 
 /// Says in a pipe which steps were taken, from whatever thread or process, and panics in one of them, and in the hook.
@@ -276,4 +281,56 @@ fn a_session_that_panics_when_dropped() {
     assert!(server.handle_request().unwrap());
     assert_eq!(read_all(&client), b"hello");
     assert_eq!(*server.handler().0.borrow(), ["finish: (a value that is no text)"]);
+}
+
+/// An error of the handler's own, whose end panics with something whose end panics as well.
+#[derive(Debug)]
+struct Cursed;
+
+impl fmt::Display for Cursed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cursed")
+    }
+}
+
+impl error::Error for Cursed {}
+
+impl Drop for Cursed {
+    fn drop(&mut self) {
+        std::panic::panic_any(Twice);
+    }
+}
+
+struct Curses;
+
+impl Handler<Stream> for Curses {
+    type Session = ();
+
+    fn set_up(&self, _: &mut Stream) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn handle(&self, stream: &mut Stream, (): &mut ()) -> io::Result<()> {
+        stream.write_all(b"hello")?;
+        Err(io::Error::other(Cursed))
+    }
+}
+
+fn cursed<T, W>(builder: Builder<T, W>)
+where
+    T: Connections + Internet,
+    W: Works<Stream, Curses>,
+{
+    let mut server = builder.bind(LOOPBACK, Curses).unwrap();
+    let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
+    let client = beside(|| {
+        for _ in 0..3 {
+            assert_eq!(read_all(&connect(&addr)), b"hello");
+        }
+        handle.shutdown();
+    });
+    server.serve_forever().unwrap();
+    ended_well(client);
+    drop(server);
+    assert!(childless());
 }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use crate::support::sockets::{
 use crate::support::{emulated, skipped};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
-use readysock::{Addr, Events, PollFd, Socket, Type, UnixAddr, libc, poll};
+use readysock::{Addr, Events, FdSet, PollFd, Socket, Type, UnixAddr, libc, poll, select};
 
 #[track_caller]
 fn refused_empty_buffer<T: Debug>(result: io::Result<T>) {
@@ -261,9 +262,17 @@ fn a_wait_knows_nothing_of_the_socket_s_own_time() {
     let (near, _far) = pair(Type::STREAM);
     let time = TimeVal::new(0, 1000);
     setsockopt(&near, sockopt::ReceiveTimeout, &time).expect("SO_RCVTIMEO");
-    let start = Instant::now();
+    setsockopt(&near, sockopt::SendTimeout, &time).expect("SO_SNDTIMEO");
+    near.set_nonblocking(true).expect("set");
+    while near.send(&[0; 4096]).is_ok() {}
+    near.set_nonblocking(false).expect("set");
+    let (none, both) = (FdSet::new(), FdSet::from_iter([near.as_fd()]));
     let time = Duration::from_millis(20);
-    assert_eq!(poll(&mut [PollFd::of(&near, Events::IN)], time).expect("poll"), 0);
+    let start = Instant::now();
+    assert_eq!(poll(&mut [PollFd::of(&near, Events::IN | Events::OUT)], time).expect("poll"), 0);
+    assert!(start.elapsed() >= time, "{:?}", start.elapsed());
+    let start = Instant::now();
+    assert_eq!(select(&both, &both, &none, time).expect("select").count(), 0);
     assert!(start.elapsed() >= time, "{:?}", start.elapsed());
 }
 

@@ -1,6 +1,7 @@
 //! What several test binaries need. Not every binary uses all of it.
 #![allow(dead_code)]
 
+pub mod calls;
 pub mod epoll;
 pub mod faults;
 pub mod fds;

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use readysock::{Events, FdSet, PollFd, PollSet, Ready};
+use readysock::{Events, FdSet, PollFd, PollSet, Ready, Timeout};
 use readysock::{poll, poll_once, ppoll, pselect, select, select_into, select_once};
 
 /// Long: what it waits for comes. A test that has to wait for it is broken.
@@ -13,7 +13,7 @@ pub const LONG: Duration = Duration::from_secs(60);
 /// What poll reports without being asked.
 pub const UNASKED: Events = Events::ERR.union(Events::HUP).union(Events::NVAL);
 
-type Poll = fn(BorrowedFd<'_>, Events, Duration) -> io::Result<(usize, Events)>;
+type Poll = fn(BorrowedFd<'_>, Events, Timeout) -> io::Result<(usize, Events)>;
 
 fn in_slot(
     fd: BorrowedFd<'_>,
@@ -51,7 +51,7 @@ pub const POLLS: [(&str, Poll); 5] = [
     ("PollSet::wait_once", |fd, asked, time| in_set(fd, asked, |set| set.wait_once(time))),
 ];
 
-type Select = fn([&FdSet<'_>; 3], Duration) -> io::Result<Ready>;
+type Select = fn([&FdSet<'_>; 3], Timeout) -> io::Result<Ready>;
 
 pub const SELECTS: [(&str, Select); 4] = [
     ("select", |[read, write, except], time| select(read, write, except, time)),
@@ -79,7 +79,7 @@ pub fn every_call_says(fd: &impl AsFd, holds: Events, sets: &str) {
         let found = holds & (asked | UNASKED);
         for (name, call) in POLLS {
             for &time in times(!found.is_empty()) {
-                let answer = call(fd, asked, time).expect(name);
+                let answer = call(fd, asked, time.into()).expect(name);
                 let expected = (usize::from(!found.is_empty()), found);
                 assert_eq!(answer, expected, "{name}, asked for {asked:?}, within {time:?}");
             }
@@ -94,7 +94,7 @@ pub fn every_call_says(fd: &impl AsFd, holds: Events, sets: &str) {
         let count = expected.iter().filter(|found| **found).count();
         for (name, call) in SELECTS {
             for &time in times(count > 0) {
-                let ready = call(asked.each_ref(), time).expect(name);
+                let ready = call(asked.each_ref(), time.into()).expect(name);
                 let answers = [ready.readable(), ready.writable(), ready.exceptional()];
                 let found = answers.map(|answer| answer.contains(fd));
                 assert_eq!(found, expected, "{name}, put into {members:?}, within {time:?}");
