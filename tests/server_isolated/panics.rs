@@ -285,7 +285,7 @@ fn a_session_that_panics_when_dropped() {
 
 /// An error of the handler's own, whose end panics with something whose end panics as well.
 #[derive(Debug)]
-struct Cursed;
+pub struct Cursed;
 
 impl fmt::Display for Cursed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

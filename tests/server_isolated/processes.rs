@@ -17,6 +17,7 @@ use nix::unistd::{Pid, getpid, pause};
 use readysock::server::{Datagram, Hooked, Problem, Step, Stream, TcpServer, UdpServer};
 use readysock::{Addr, Socket};
 
+use crate::panics::Cursed;
 use crate::support::isolated::Case;
 use crate::support::servers::{
     LOOPBACK, beside, childless, connect, ended_well, ends_with, read_all,
@@ -293,11 +294,17 @@ fn a_child_leaves_what_is_its_parents() {
         let _ = &of_the_handler;
         stream.write_all(b"thanks")?;
         print!("child ");
-        if stream.read(&mut [0])? > 0 { panic!("as asked") } else { Ok(()) }
+        let mut what = String::new();
+        stream.read_to_string(&mut what)?;
+        match &*what {
+            "" => Ok(()),
+            "an error" => Err(io::Error::other(Cursed)),
+            _ => panic!("as asked"),
+        }
     };
     print!("parent ");
     let mut server = TcpServer::builder().processes(1).bind(LOOPBACK, handler).unwrap();
-    for what in ["", "panic"] {
+    for what in ["", "a panic", "an error"] {
         let client = connect(&server.local_addr().unwrap());
         client.send_all(what.as_bytes()).unwrap();
         client.shutdown(Shutdown::Write).unwrap();
@@ -316,7 +323,7 @@ fn a_child_leaves_what_is_its_parents() {
     nix::unistd::dup2_stdout(&null).unwrap();
     let mut output = String::new();
     std::fs::File::from(said).read_to_string(&mut output).unwrap();
-    assert_eq!(output, "parent child child ");
+    assert_eq!(output, "parent child child child ");
 }
 
 /// Somebody has waited for the server's child, and its number has come round: whoever has it now is not waited for, and not
