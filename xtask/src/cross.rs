@@ -131,6 +131,11 @@ impl Machine {
 }
 
 pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
+    if !cfg!(target_arch = "x86_64") {
+        return Err(
+            "this needs an x86-64 machine: the packages of the compiler are that machine's".into(),
+        );
+    }
     let place = steps::folder(root, "cross")?;
     let packed = arguments.packed.then(|| packed::unpack(root)).transpose()?;
     let source = packed.as_ref().map_or(root, |folder| &folder.0);

@@ -2,6 +2,7 @@
 //!
 //! What a target finds stays in `target/fuzz/corpus`, and the next run goes on from there.
 
+use std::env;
 use std::error::Error;
 use std::fs::{self, File};
 use std::num::NonZeroUsize;
@@ -11,7 +12,7 @@ use std::thread;
 
 use crate::sanitize;
 use crate::steps::{self, Outcome, Step};
-use crate::tools;
+use crate::tools::{self, Unstable};
 
 /// Run the fuzz targets, which are programs that try to break the crate by random input
 #[derive(clap::Args)]
@@ -19,8 +20,9 @@ pub(crate) struct Arguments {
     /// Only the targets whose name contains this; all of them where it is left out
     target: Option<String>,
     /// How long each of them runs
-    #[arg(long, default_value_t = 60)]
-    seconds: u64,
+    // What libFuzzer keeps in an int; to it, 0 is for ever.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=0x7FFF_FFFF))]
+    seconds: u32,
     /// How many of them run at once; as many as there are processors where it is left out
     #[arg(long)]
     at_once: Option<NonZeroUsize>,
@@ -56,10 +58,6 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
         names.iter().for_each(|name| println!("{name}"));
         return Ok(());
     }
-    if !tools::has_nightly() {
-        println!("skipped: {}", tools::NO_NIGHTLY);
-        return Ok(());
-    }
     let programs = build(root)?;
     let place = steps::folder(root, "fuzz")?;
 
@@ -67,12 +65,15 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     let at_once = arguments.at_once.or_else(|| thread::available_parallelism().ok());
     for some in names.chunks(at_once.map_or(1, usize::from)) {
         println!("==> {} for {} s", some.join(", "), arguments.seconds);
-        let started: Vec<Run> = some
+        // All are ended before the first problem is told: none goes on by itself.
+        let started: Vec<_> = some
             .iter()
             .map(|name| Run::start(&programs, &place, name, arguments.seconds))
-            .collect::<Result<_, _>>()?;
-        for run in started {
-            reports.push(run.finish()?);
+            .collect();
+        let ended: Vec<_> =
+            started.into_iter().map(|run| run.and_then(|run| run.finish())).collect();
+        for report in ended {
+            reports.push(report?);
         }
     }
     conclude(&reports)
@@ -92,7 +93,10 @@ fn targets(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(root.join("fuzz/fuzz_targets"))? {
         let path = entry?.path();
-        names.extend(path.file_stem().map(|name| name.display().to_string()));
+        // And not what an editor leaves beside them.
+        let name = path.file_name().unwrap_or_default().display().to_string();
+        let name = name.strip_suffix(".rs").filter(|name| !name.starts_with('.'));
+        names.extend(name.map(str::to_owned));
     }
     names.sort();
     Ok(names)
@@ -100,14 +104,23 @@ fn targets(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
 
 /// Builds all of them; the folder of the programs.
 fn build(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let cxx = env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    if Command::new(&cxx).arg("--version").output().is_err() {
+        let name = cxx.display();
+        return Err(format!(
+            "there is no {name}, which compiles the fuzzer: on Debian, `apt-get install g++`"
+        )
+        .into());
+    }
     let place = steps::folder(root, "fuzz")?;
-    let mut command = tools::nightly_cargo("build");
+    let compiler = Unstable::here()?;
+    let mut command = compiler.cargo("build");
     command.current_dir(root.join("fuzz")).args(["--locked", "--release", "--target-dir"]);
     command.arg(&place);
     let debug = tools::debug_information("RELEASE");
     command.env("RUSTFLAGS", FLAGS.join(" ")).env(debug.0, debug.1);
     steps::run(&mut command)?;
-    Ok(place.join(tools::triple()).join("release"))
+    Ok(place.join(compiler.folder()).join("release"))
 }
 
 /// Each target takes hundreds of edges within a second.
@@ -134,7 +147,7 @@ impl Run {
         programs: &Path,
         place: &Path,
         name: &str,
-        seconds: u64,
+        seconds: u32,
     ) -> Result<Run, Box<dyn Error>> {
         let corpus = place.join("corpus").join(name);
         fs::create_dir_all(&corpus)?;

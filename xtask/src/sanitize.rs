@@ -4,15 +4,15 @@
 //! call reads and writes. Valgrind does, and counts descriptors.
 
 use std::error::Error;
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{fs, io};
 
 use clap::ValueEnum;
 
 use crate::steps::{self, Outcome, Step};
 use crate::suite::{self, Report};
-use crate::tools;
+use crate::tools::{self, Unstable};
 
 /// Run the tests under the address sanitizer and under valgrind
 #[derive(clap::Args)]
@@ -27,18 +27,23 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Tool {
-    /// The address sanitizer: what the program itself reads and writes, and leaks. Needs the nightly compiler
+    /// The address sanitizer: what the program itself reads and writes, and leaks
     Address,
     /// Memory that goes into and comes out of system calls, and descriptors that stay open
     Valgrind,
 }
 
 pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
-    let mut reports = Vec::new();
-    for tool in Tool::value_variants()
+    let chosen: Vec<&Tool> = Tool::value_variants()
         .iter()
         .filter(|tool| arguments.tool.is_none_or(|only| only == **tool))
-    {
+        .collect();
+    let valgrind_works = || works(Command::new("valgrind").arg("--version"));
+    if chosen.contains(&&Tool::Valgrind) && !valgrind_works() {
+        return Err("there is no valgrind: on Debian, `apt-get install valgrind`".into());
+    }
+    let mut reports = Vec::new();
+    for tool in chosen {
         let name =
             tool.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
         println!("\n==> {name}");
@@ -67,9 +72,7 @@ fn works(command: &mut Command) -> bool {
 
 /// Tests, and then what stands in the documentation: cargo does not run both with tests named.
 fn address(more: &[String], root: &Path) -> Result<Vec<(String, Report)>, Box<dyn Error>> {
-    if !tools::has_nightly() {
-        return Ok(vec![("address".into(), Report::not_run(tools::NO_NIGHTLY))]);
-    }
+    let compiler = Unstable::here()?;
     let runs = if more.is_empty() {
         println!("    left out, for the example programs have no unsafe code: {}", suite::EXAMPLES);
         let doc = vec!["--doc".to_owned()];
@@ -77,15 +80,21 @@ fn address(more: &[String], root: &Path) -> Result<Vec<(String, Report)>, Box<dy
     } else {
         vec![("address", more.to_vec())]
     };
-    runs.into_iter().map(|(name, tests)| Ok((name.to_owned(), address_of(&tests, root)?))).collect()
+    runs.into_iter()
+        .map(|(name, tests)| Ok((name.to_owned(), address_of(&compiler, &tests, root)?)))
+        .collect()
 }
 
 /// The flag of the compiler.
 pub(crate) const ADDRESS: &str = "-Zsanitizer=address";
 
-fn address_of(tests: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
+fn address_of(
+    compiler: &Unstable,
+    tests: &[String],
+    root: &Path,
+) -> Result<Report, Box<dyn Error>> {
     let debug = tools::debug_information("DEV");
-    let mut command = tools::nightly_cargo("test");
+    let mut command = compiler.cargo("test");
     command.current_dir(root).args(["--locked", "--no-fail-fast", "--package", "readysock"]);
     command
         .args(tests)
@@ -105,12 +114,12 @@ const NOT_UNDER_VALGRIND: [(&str, &str); 2] = [
     ),
 ];
 
+/// What the tests start and is not ours. Not all of /usr: the project may lie in /usr/src, and the cases with a process of
+/// their own would not be looked at.
+const NOT_OURS: &str =
+    "--trace-children-skip=/usr/bin/*,/usr/sbin/*,/usr/local/bin/*,/bin/*,/sbin/*,*/python3*";
+
 fn valgrind(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
-    if !works(Command::new("valgrind").arg("--version")) {
-        return Err(
-            "there is no valgrind: install it, on Debian as `apt-get install valgrind`".into()
-        );
-    }
     let place = steps::folder(root, "sanitize/valgrind")?;
     let logs = place.join("logs");
     if logs.exists() {
@@ -122,8 +131,7 @@ fn valgrind(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
         "valgrind",
         "--quiet",
         "--trace-children=yes",
-        // What the tests start and is not ours.
-        "--trace-children-skip=/usr/*,/bin/*,/sbin/*,*/python3*",
+        NOT_OURS,
         // A fork that starts nothing is a test's own, and leaves by _exit with all that was open.
         "--child-silent-after-fork=yes",
         "--track-fds=yes",
@@ -137,11 +145,8 @@ fn valgrind(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
     let mut command = steps::cargo();
     command.current_dir(root);
     command.args(["test", "--locked", "--no-fail-fast", "--package", "readysock"]);
-    command.arg("--config").arg(format!(
-        "target.{}.runner=[{}]",
-        tools::triple(),
-        runner.join(",")
-    ));
+    command.arg("--config");
+    command.arg(format!("target.'cfg(target_os = \"linux\")'.runner=[{}]", runner.join(",")));
     if more.is_empty() {
         println!("    left out, too slow under valgrind: {}", suite::EXAMPLES);
         for (test, reason) in NOT_UNDER_VALGRIND {
@@ -153,8 +158,15 @@ fn valgrind(more: &[String], root: &Path) -> Result<Report, Box<dyn Error>> {
     }
     command.args(more).env("READYSOCK_EMULATED", "1").env("PROPTEST_CASES", "16");
     let mut report = suite::watch(command, "valgrind")?;
-    for entry in fs::read_dir(&logs)? {
-        let path = entry?.path();
+    let logs: Vec<PathBuf> =
+        fs::read_dir(&logs)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    // One for each process, also where it has nothing to say. A runner that the user has set goes before ours.
+    if logs.len() < report.passed.min(2) {
+        return Err(
+            "valgrind has written no logs: is another runner set in cargo's configuration?".into(),
+        );
+    }
+    for path in logs {
         let said = complaints(&fs::read_to_string(&path)?);
         if !said.is_empty() {
             println!("\n{}:\n{said}", path.display());

@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use std::{env, fs, process};
+use std::{env, fs};
+
+#[path = "../../book/runs/src/folder.rs"]
+mod folder;
+
+pub(crate) use self::folder::Folder;
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
@@ -71,23 +76,6 @@ pub(crate) fn folder(root: &Path, name: &str) -> Result<PathBuf, Box<dyn Error>>
     let path = target(root).join(name);
     fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path.canonicalize()?)
-}
-
-/// A folder of this run's own, removed with it.
-pub(crate) struct Folder(pub(crate) PathBuf);
-
-impl Folder {
-    pub(crate) fn new(name: &str) -> Result<Self, Box<dyn Error>> {
-        let path = env::temp_dir().join(format!("readysock-{name}-{}", process::id()));
-        fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// Says what is run, runs it, and makes an error of any exit status but 0.

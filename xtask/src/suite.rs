@@ -24,6 +24,8 @@ pub(crate) struct Report {
     pub(crate) worked: Duration,
     /// cargo's own exit status was not 0.
     pub(crate) broken: bool,
+    /// It could not be run here, and said why.
+    pub(crate) left_out: bool,
 }
 
 /// Runs a `cargo test`, shows all of it but the lines of the tests that pass, and counts.
@@ -58,7 +60,7 @@ impl Report {
     pub(crate) fn not_run(reason: &str) -> Self {
         println!("skipped: {reason}");
         let skipped = [(reason.to_owned(), 1)].into();
-        Self { way: "not run".to_owned(), skipped, ..Self::default() }
+        Self { way: "not run".to_owned(), skipped, left_out: true, ..Self::default() }
     }
 
     /// Takes a line of the output in; whether it is worth showing.
@@ -102,7 +104,8 @@ fn is_pass(line: &str) -> bool {
     line.starts_with("test ") && line.ends_with("... ok")
 }
 
-/// One line for each run, and below it what was not tested there. An error names the runs that failed.
+/// One line for each run, and below it what was not tested there. An error names the runs that failed, and those
+/// in which there was no test: a name was wrong, or what should have run did not.
 pub(crate) fn conclude(reports: &[(String, Report)]) -> Outcome {
     let [way, passed, failed, time, worked] = ["run by", "passed", "failed", "seconds", "worked"];
     println!("\n{:18} {way:22} {passed:>6} {failed:>6} {time:>9} {worked:>9}", "");
@@ -117,12 +120,20 @@ pub(crate) fn conclude(reports: &[(String, Report)]) -> Outcome {
             );
         }
     }
-    let failed: Vec<&str> = reports
-        .iter()
-        .filter(|(_, report)| report.broken || report.failed > 0)
-        .map(|(name, _)| name.as_str())
-        .collect();
-    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
+    let names = |chosen: fn(&Report) -> bool| -> Vec<&str> {
+        let chosen = reports.iter().filter(|(_, report)| chosen(report));
+        chosen.map(|(name, _)| name.as_str()).collect()
+    };
+    let failed = names(|report| report.broken || report.failed > 0);
+    let empty =
+        names(|report| !report.left_out && !report.broken && report.passed + report.failed == 0);
+    if !failed.is_empty() {
+        return Err(format!("failed: {}", failed.join(", ")).into());
+    }
+    if !empty.is_empty() {
+        return Err(format!("no test has run: {}", empty.join(", ")).into());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -167,5 +178,9 @@ test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; fini
         conclude(&[("good".to_owned(), good)]).expect("nothing failed");
         let problem = conclude(&[("bad".to_owned(), run("exit 3"))]).expect_err("status 3");
         assert_eq!(problem.to_string(), "failed: bad");
+        let problem = conclude(&[("empty".to_owned(), run("echo"))]).expect_err("nothing ran");
+        assert_eq!(problem.to_string(), "no test has run: empty");
+        conclude(&[("left out".to_owned(), Report::not_run("no such machine"))])
+            .expect("it is said");
     }
 }

@@ -1,7 +1,7 @@
-//! Programs of cargo's registry that these chores start: built under `target/tools`, in the version that was tried. And the
-//! nightly compiler.
+//! Programs of cargo's registry that these chores start: built under `target/tools`, in the version that was tried. And a
+//! compiler that takes unfinished flags.
 
-use std::env::{self, consts::ARCH};
+use std::env;
 use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -64,19 +64,55 @@ impl Tool {
     }
 }
 
-/// Whether rustup has the nightly compiler, which some chores need.
-pub(crate) fn has_nightly() -> bool {
-    let version = Command::new("rustup").args(["run", "nightly", "rustc", "--version"]).output();
-    version.is_ok_and(|output| output.status.success())
+/// A cargo whose compiler takes flags that are not finished, as those of the sanitizers are.
+pub(crate) struct Unstable {
+    nightly: bool,
+    triple: String,
 }
 
-/// A command of its cargo's, for this machine. With a target named, what runs while cargo builds (macros, build scripts)
-/// is built without the flags that are meant for the programs.
-pub(crate) fn nightly_cargo(subcommand: &str) -> Command {
-    let mut command = Command::new("rustup");
-    command.args(["run", "nightly", "cargo", subcommand, "--target", &triple()]);
-    command.env_remove("CARGO");
-    command
+impl Unstable {
+    /// Nightly's, where rustup has that; otherwise the one that is there, told to take them as well.
+    pub(crate) fn here() -> Result<Self, Box<dyn Error>> {
+        let nightly = Command::new("rustup").args(["run", "nightly", "rustc", "-vV"]).output();
+        let nightly = nightly.ok().filter(|output| output.status.success());
+        let said = match &nightly {
+            Some(output) => output.stdout.clone(),
+            None => {
+                println!(
+                    "    there is no nightly compiler: by the stable one, with RUSTC_BOOTSTRAP=1"
+                );
+                Command::new("rustc").arg("-vV").output()?.stdout
+            }
+        };
+        let triple = host(&String::from_utf8(said)?).ok_or("rustc -vV names no host")?;
+        Ok(Self { nightly: nightly.is_some(), triple })
+    }
+
+    /// A command for this machine. With a target named, what runs while cargo builds (macros, build scripts)
+    /// is built without the flags that are meant for the programs.
+    pub(crate) fn cargo(&self, subcommand: &str) -> Command {
+        let mut command = if self.nightly {
+            let mut command = Command::new("rustup");
+            command.args(["run", "nightly", "cargo"]).env_remove("CARGO");
+            command
+        } else {
+            let mut command = steps::cargo();
+            command.env("RUSTC_BOOTSTRAP", "1");
+            command
+        };
+        command.args([subcommand, "--target", &self.triple]);
+        command
+    }
+
+    /// Where cargo puts what it builds, below its target folder.
+    pub(crate) fn folder(&self) -> &str {
+        &self.triple
+    }
+}
+
+/// This machine, as rustc calls it.
+fn host(said: &str) -> Option<String> {
+    said.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned)
 }
 
 /// A setting for cargo: programs know enough for a report to name lines, unless the caller has set that already, as who
@@ -86,12 +122,3 @@ pub(crate) fn debug_information(profile: &str) -> (String, OsString) {
     let value = env::var_os(&name).unwrap_or_else(|| "line-tables-only".into());
     (name, value)
 }
-
-/// This machine, as rustc calls it.
-pub(crate) fn triple() -> String {
-    format!("{ARCH}-unknown-linux-gnu")
-}
-
-/// What to say where it has not.
-pub(crate) const NO_NIGHTLY: &str =
-    "there is no nightly compiler: rustup toolchain install nightly --profile minimal";

@@ -1,4 +1,4 @@
-//! The shape of the tree, where no compiler looks: unsafe code, long files, the code map.
+//! The shape of the tree, where no compiler looks: unsafe code, long files, examples, the code map.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,10 @@ fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
         for entry in fs::read_dir(&folder).expect("a folder of the workspace") {
             let path = entry.expect("an entry of it").path();
             if path.is_dir() {
-                folders.push(path);
+                // What cargo builds of fuzz/ lies in there.
+                if !path.ends_with("target") {
+                    folders.push(path);
+                }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).expect("a Rust file is UTF-8");
                 found.push((path, text));
@@ -59,21 +62,91 @@ fn the_search_for_exceptions_finds_them() {
 
 #[test]
 fn no_file_is_too_long() {
-    for (path, text) in ["src", "book", "xtask"].into_iter().flat_map(rust_files) {
+    let folders = ["src", "tests", "examples", "benches", "fuzz", "book", "xtask"];
+    for (path, text) in folders.into_iter().flat_map(rust_files) {
         let lines = text.lines().count();
         assert!(lines <= LONGEST, "{} has {lines} lines: split it", path.display());
     }
+}
+
+/// How many lines are neither blank nor a comment.
+fn lines_of_code(text: &str) -> usize {
+    let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+    text.lines().filter(is_code).count()
+}
+
+/// Examples that are longer than the others may be, and what for.
+const LONG_EXAMPLES: [(&str, &str); 4] = [
+    ("epoll_echo_server", "the whole echo server, in the same steps as on select and poll"),
+    ("backpressure", "both ends, for neither shows a full queue alone"),
+    ("dispatcher", "the notes' asyncore: a dispatcher for each part of both ends"),
+    ("async_await", "an executor, and both ends on it"),
+];
+
+/// Name and source of each `[[example]]` of a manifest.
+fn examples(manifest: &str) -> Vec<(&str, String)> {
+    let blocks = manifest.split("\n[").filter_map(|block| block.strip_prefix("[example]]\n"));
+    let examples = blocks.map(|block| {
+        let value = |key: &str| {
+            let mut lines = block.lines().filter_map(|line| line.split_once(" = "));
+            let value =
+                lines.find(|(name, _)| *name == key).map(|(_, value)| value.trim_matches('"'));
+            value.unwrap_or_else(|| panic!("no {key} in {block}"))
+        };
+        let path = root().join(value("path"));
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (value("name"), text)
+    });
+    examples.collect()
+}
+
+#[test]
+fn an_example_is_read_in_one_go() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
+    let examples = examples(&manifest);
+    assert!(examples.len() > 20, "{} examples", examples.len());
+    for (name, text) in &examples {
+        let (lines, long) =
+            (lines_of_code(text), LONG_EXAMPLES.iter().any(|(long, _)| long == name));
+        let fits = if long { lines > 90 } else { (10..=90).contains(&lines) };
+        assert!(fits, "{name} has {lines} lines of code, and is it one of LONG_EXAMPLES? {long}");
+    }
+    for (long, _) in LONG_EXAMPLES {
+        assert!(examples.iter().any(|(name, _)| *name == long), "there is no example {long}");
+    }
+}
+
+/// What nobody starts is held to no form.
+#[test]
+fn every_example_is_started_by_a_test() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
+    let tests = rust_files("tests/examples");
+    for (name, _) in examples(&manifest) {
+        let started = tests.iter().any(|(_, text)| names_program(text, name));
+        assert!(started, "no test in tests/examples/ starts {name}");
+    }
+}
+
+fn names_program(text: &str, name: &str) -> bool {
+    let quoted = format!("\"{name}\"");
+    text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(&quoted))
+}
+
+#[test]
+fn the_search_for_programs_finds_them() {
+    assert!(names_program("const ALL: [&str; 2] = [\"a_b\", \"c\"];", "a_b"));
+    for text in ["// \"a_b\"", "\"a_bc\"", "fn a_b() {", "\"a_b --help\""] {
+        assert!(!names_program(text, "a_b"), "{text}");
+    }
+    assert_eq!(lines_of_code("//! a\n\n    // b\nlet c = 1; // d\n   \n}\n"), 2);
 }
 
 /// The event loop is to be read whole. What stands on it is not counted: the notes' asyncore and asynchat.
 #[test]
 fn the_event_loop_is_small() {
     let on_it = ["dispatcher.rs", "line.rs"];
-    let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
-    let lines = |text: &str| {
-        let code = text.split("#[cfg(test)]").next().unwrap_or(text);
-        code.lines().filter(is_code).count()
-    };
+    let lines = |text: &str| lines_of_code(text.split("#[cfg(test)]").next().unwrap_or(text));
     let files = rust_files("src/reactor");
     let loop_itself =
         files.iter().filter(|(path, _)| !on_it.iter().any(|name| path.ends_with(name)));

@@ -74,8 +74,12 @@ struct Bench {
 impl Bench {
     fn new(rounds: u32) -> Outcome<Bench> {
         let limit = raise_limit()?;
-        if usize::try_from(limit)? < IDLE + 100 {
-            return Err(format!("{limit} descriptors are not enough: {IDLE} and some").into());
+        let needed = IDLE + 100;
+        if usize::try_from(limit)? < needed {
+            return Err(format!(
+                "{limit} descriptors are not enough: as root, `ulimit -Hn {needed}` in this shell"
+            )
+            .into());
         }
         let mut peers = PEERS.to_vec();
         peers.retain(|peer| {

@@ -297,6 +297,17 @@ fn a_record_that_is_none_is_refused() {
     );
 }
 
+#[test]
+fn a_folder_that_cannot_be_read_is_found() {
+    for folder in ["book/transcripts", "book/traces", "book/figures", "book/listings/examples"] {
+        let workspace = Workspace::new();
+        fs::remove_dir_all(workspace.0.join(folder)).expect("a folder of the test's own");
+        let problems = check::source(&workspace.0).expect("a workspace");
+        let found = problems.iter().any(|it| it.file == folder && it.text.contains("No such file"));
+        assert!(found, "{problems:#?}");
+    }
+}
+
 /// A site of two pages: the chapter's, and the print page.
 fn site(workspace: &Workspace, body: &str) -> PathBuf {
     let html = |body: &str| {

@@ -21,6 +21,7 @@
 //! What came of it is in `NAME.txt`, line by line, in the order in which it happened: see [`record`].
 
 pub mod compare;
+pub mod folder;
 pub mod listing;
 pub mod naming;
 pub mod play;
@@ -28,8 +29,8 @@ pub mod record;
 pub mod scenario;
 pub mod strace;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
 
 /// Why a run has no result.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,12 +66,20 @@ pub fn root() -> PathBuf {
 pub const FOLDERS: [&str; 2] = ["transcripts", "traces"];
 
 /// The names of what is described in a folder, sorted.
-pub fn names(folder: &Path, extension: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten();
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let named = paths.filter(|path| path.extension().is_some_and(|found| found == extension));
+pub fn names(folder: &Path, extension: &str) -> Result<Vec<String>> {
+    let named = entries(folder)?
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|found| found == extension));
     let mut names: Vec<String> =
         named.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
     names.sort();
-    names
+    Ok(names)
+}
+
+/// What is in a folder. One that cannot be read would pass for one with nothing in it, and then nothing is tested.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let paths = || -> io::Result<Vec<PathBuf>> {
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+    };
+    paths().map_err(failed(folder.display()))
 }

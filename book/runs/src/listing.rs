@@ -1,12 +1,13 @@
 //! The same thing in Python, C and Rust: each is run, and what each says is recorded.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::folder::Folder;
 use crate::naming::Names;
-use crate::play::{Folder, target};
-use crate::{Problem, Result, failed};
+use crate::play::target;
+use crate::{Problem, Result, entries, failed};
 
 /// The languages, in the order of the book, with the names of their files.
 pub const LANGUAGES: [(&str, &str); 3] =
@@ -27,7 +28,7 @@ pub fn run(name: &str, language: &str, root: &Path) -> Result<String> {
     let output = match language {
         "Python" => output("python3", Command::new("python3").arg(folder.join("main.py"))),
         "C" => {
-            let own = Folder::new(&format!("listing-{name}"))?;
+            let own = Folder::new(&format!("listing-{name}")).map_err(failed("its folder"))?;
             let program = own.0.join(name);
             let strict = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-o"];
             let compiled =
@@ -94,28 +95,36 @@ pub fn record(name: &str, root: &Path) -> Result<()> {
         .into_iter()
         .map(|(language, _)| Ok((language, run(name, language, root)?)))
         .collect::<Result<_>>()?;
-    let all_same = said.iter().all(|(_, text)| *text == said[0].1);
+    let Some((_, first)) = said.first() else {
+        let files = LANGUAGES.map(|(_, file)| file).join(", ");
+        return Err(Problem::Failed(format!(
+            "{FOLDER}/{name} has none of {files}: write one, or remove the folder"
+        )));
+    };
     let common = folder.join("output.txt");
-    let files = said.iter().map(|(language, text)| (folder.join(own_file(language)), text));
-    for (file, text) in files {
-        let _ = fs::remove_file(&file);
-        if !all_same {
-            fs::write(&file, text).map_err(failed(file.display()))?;
-        }
+    let new: Vec<(PathBuf, &String)> = if said.iter().all(|(_, text)| text == first) {
+        vec![(common.clone(), first)]
+    } else {
+        said.iter().map(|(language, text)| (folder.join(own_file(language)), text)).collect()
+    };
+    for (file, text) in &new {
+        fs::write(file, text).map_err(failed(file.display()))?;
     }
-    let _ = fs::remove_file(&common);
-    if all_same {
-        fs::write(&common, &said[0].1).map_err(failed(common.display()))?;
+    // Only now that what takes its place is there.
+    let own = LANGUAGES.map(|(language, _)| folder.join(own_file(language)));
+    for old in own.into_iter().chain([common]) {
+        if !new.iter().any(|(file, _)| *file == old) {
+            let _ = fs::remove_file(old);
+        }
     }
     Ok(())
 }
 
 /// The listings there are.
-pub fn names(root: &Path) -> Vec<String> {
-    let entries = fs::read_dir(root.join(FOLDER)).into_iter().flatten();
-    let folders = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir());
+pub fn names(root: &Path) -> Result<Vec<String>> {
+    let folders = entries(&root.join(FOLDER))?.into_iter().filter(|path| path.is_dir());
     let mut names: Vec<String> =
         folders.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
     names.sort();
-    names
+    Ok(names)
 }

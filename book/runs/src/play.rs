@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::folder::Folder;
 use crate::record::{Event, Mark, Record};
 use crate::scenario::{Action, Scenario, Step};
 use crate::{Problem, Result, failed, naming, strace};
@@ -60,7 +61,7 @@ pub fn play(name: &str, scenario: &Scenario, root: &Path) -> Result<Record> {
     let mut run = Run {
         root,
         scenario,
-        folder: Folder::new(name)?,
+        folder: Folder::new(&format!("run-{name}")).map_err(failed("its folder"))?,
         words: BTreeMap::new(),
         terminals: BTreeMap::new(),
         happened: Vec::new(),
@@ -359,23 +360,5 @@ fn strace_works() -> Result<()> {
             Err(Problem::Skipped(format!("strace may not trace here: {reason}")))
         }
         Err(_) => Err(Problem::Skipped("there is no strace".to_owned())),
-    }
-}
-
-/// A folder of this run's own, removed with it.
-pub struct Folder(pub PathBuf);
-
-impl Folder {
-    pub fn new(name: &str) -> Result<Self> {
-        let path =
-            std::env::temp_dir().join(format!("readysock-run-{}-{name}", std::process::id()));
-        fs::create_dir(&path).map_err(failed(path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

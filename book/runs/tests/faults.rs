@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use readysock_runs::play::{Folder, play};
+use readysock_runs::folder::Folder;
+use readysock_runs::play::play;
 use readysock_runs::record::Record;
 use readysock_runs::scenario::Scenario;
-use readysock_runs::{Problem, compare, listing, root};
+use readysock_runs::{Problem, compare, listing, names, root};
 
 /// A root with one listing in it, `x`.
 fn with_listing(name: &str, file: &str, text: &str) -> Folder {
@@ -39,6 +40,61 @@ fn a_listing_that_does_not_run_is_found() {
     run("C", "main.c", "int main(void) { return one; }\n", Err("undeclared"));
     run("C", "main.c", "int main(void) { int unused; }\n", Err("unused"));
     run("Rust", "main.rs", "fn main() {}\n", Err("No such file"));
+}
+
+#[test]
+fn a_listing_without_a_program_keeps_its_output_and_is_named() {
+    let folder = with_listing("listing-of-none", "output.txt", "old\n");
+    let place = folder.0.join(listing::FOLDER).join("x");
+    let kept = || fs::read_to_string(place.join("output.txt")).ok();
+    let problem = listing::record("x", &folder.0).expect_err("nothing to run").to_string();
+    assert!(problem.contains("listings/examples/x has none of main.py"), "{problem}");
+    assert_eq!(problem.lines().count(), 1, "{problem}");
+    assert_eq!(kept().as_deref(), Some("old\n"));
+
+    fs::write(place.join("main.py"), "print(one)\n").expect("a file of the test's own");
+    listing::record("x", &folder.0).expect_err("it fails");
+    assert_eq!(kept().as_deref(), Some("old\n"));
+}
+
+#[test]
+fn the_outputs_of_a_listing_are_one_file_or_one_for_each_language() {
+    let folder = with_listing("listing-of-two", "main.py", "print(1)\n");
+    let place = folder.0.join(listing::FOLDER).join("x");
+    let write = |file: &str, text: &str| {
+        fs::write(place.join(file), text).expect("a file of the test's own");
+    };
+    let recorded = || -> Option<Vec<String>> {
+        if let Err(problem) = listing::record("x", &folder.0) {
+            eprintln!("{problem}");
+            return None;
+        }
+        let files = fs::read_dir(&place).expect("its folder").map(|file| file.expect("a file"));
+        let mut names: Vec<String> =
+            files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        Some(names)
+    };
+    write("main.c", "#include <stdio.h>\nint main(void) { puts(\"1\"); return 0; }\n");
+    let Some(files) = recorded() else { return };
+    assert_eq!(files, ["main.c", "main.py", "output.txt"]);
+    write("main.py", "print(2)\n");
+    let own = ["main.c", "main.py", "output.c.txt", "output.python.txt"];
+    assert_eq!(recorded().expect("it ran before"), own);
+    write("main.py", "print(1)\n");
+    assert_eq!(recorded().expect("it ran before"), ["main.c", "main.py", "output.txt"]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_no_folder_without_runs() {
+    let folder = with_listing("folders", "main.py", "");
+    assert_eq!(listing::names(&folder.0), Ok(vec!["x".to_owned()]));
+    assert_eq!(names(&folder.0, "run"), Ok(Vec::new()));
+    let missing = folder.0.join("none");
+    for found in [names(&missing, "run"), listing::names(&missing)] {
+        let problem = found.expect_err("it is not there").to_string();
+        assert!(problem.starts_with(&format!("{}", missing.display())), "{problem}");
+    }
 }
 
 fn played(description: &str) -> readysock_runs::Result<Record> {

@@ -19,18 +19,28 @@ fn main() -> ExitCode {
         eprintln!("{problem}");
         return ExitCode::FAILURE;
     }
+    match trials(&root) {
+        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn trials(root: &Path) -> readysock_runs::Result<Vec<Trial>> {
     let mut trials = Vec::new();
     for kind in FOLDERS {
         let folder = root.join("book").join(kind);
-        for name in names(&folder, "run") {
-            let (folder, root) = (folder.clone(), root.clone());
+        for name in names(&folder, "run")? {
+            let (folder, root) = (folder.clone(), root.to_owned());
             trials
                 .push(Trial::test(format!("{kind}/{name}"), move || replay(&name, &folder, &root)));
         }
     }
-    for name in listing::names(&root) {
-        for (language, _) in listing::languages(&name, &root) {
-            let (name, root) = (name.clone(), root.clone());
+    for name in listing::names(root)? {
+        for (language, _) in listing::languages(&name, root) {
+            let (name, root) = (name.clone(), root.to_owned());
             let title = format!("listings/{name} in {language}");
             trials.push(Trial::test(title, move || {
                 let now = listing::run(&name, language, &root);
@@ -39,7 +49,7 @@ fn main() -> ExitCode {
             }));
         }
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    Ok(trials)
 }
 
 fn replay(name: &str, folder: &Path, root: &Path) -> Result<(), Failed> {

@@ -118,10 +118,19 @@ pub(super) fn csv(rows: &[Row]) -> String {
     [TITLES.join(",") + "\n"].into_iter().chain(lines).collect()
 }
 
-/// An error if a budget does not hold.
-pub(super) fn verdict(rows: &[Row]) -> Outcome {
-    let checked = rows.iter().filter_map(Row::holds);
-    let (all, broken) = (checked.clone().count(), checked.filter(|holds| !holds).count());
+/// An error if a budget does not hold, or if there is none: of the times, and where they were counted of the instructions.
+pub(super) fn verdict(rows: &[Row], counted: bool) -> Outcome {
+    let checked = rows.iter().filter_map(|row| Some((row, row.holds()?)));
+    let (counts, times): (Vec<_>, Vec<_>) =
+        checked.partition(|(row, _)| matches!(row.budget, Budget::More(_)));
+    if times.is_empty() {
+        return Err("no budget of a time was measured".into());
+    }
+    if counted && counts.is_empty() {
+        return Err("no budget in instructions was measured".into());
+    }
+    let all = times.len() + counts.len();
+    let broken = times.iter().chain(&counts).filter(|(_, holds)| !holds).count();
     if broken == 0 { Ok(()) } else { Err(format!("{broken} of {all} budgets do not hold").into()) }
 }
 
@@ -138,9 +147,25 @@ mod tests {
         let good = one("select,16,C,1020.0,1000.0,1.020,1.02");
         let bad = one("select,16,C,1021.0,1000.0,1.021,1.02");
         assert_eq!((good.holds(), bad.holds()), (Some(true), Some(false)));
-        verdict(std::slice::from_ref(&good)).expect("it holds");
-        let problem = verdict(&[good, bad]).expect_err("one does not").to_string();
+        verdict(std::slice::from_ref(&good), false).expect("it holds");
+        let problem = verdict(&[good, bad], false).expect_err("one does not").to_string();
         assert_eq!(problem, "1 of 2 budgets do not hold");
+    }
+
+    #[test]
+    fn what_was_not_measured_does_not_hold() {
+        let said = |rows: &[Row], counted| {
+            verdict(rows, counted).expect_err("something is missing").to_string()
+        };
+        let time = one("select,16,C,1020.0,1000.0,1.020,1.02");
+        let counts = "# here\ntask,n,beside,ours,theirs\npoll(ZERO),1,libc,71,41\n";
+        let counts = Counts::parse(counts).expect("counts");
+        let count = instructions(&counts).next().expect("a row");
+        assert_eq!(said(&[], false), "no budget of a time was measured");
+        assert_eq!(said(std::slice::from_ref(&count), true), "no budget of a time was measured");
+        let times = std::slice::from_ref(&time);
+        assert_eq!(said(times, true), "no budget in instructions was measured");
+        verdict(&[time, count], true).expect("both hold");
     }
 
     #[test]
@@ -153,7 +178,7 @@ mod tests {
     fn a_row_without_a_budget_is_for_knowing() {
         let row = one("select,16,C,9.0,1.0,9.000,");
         assert_eq!(row.holds(), None);
-        verdict(&[row]).expect("nothing to hold");
+        verdict(&[row, one("select,16,C,1.0,1.0,1.000,1.02")], false).expect("nothing to hold");
     }
 
     #[test]

@@ -10,14 +10,17 @@ use super::counts::{Count, Counts};
 use super::{output, program};
 use crate::steps::Folder;
 
+/// What this machine lacks for it.
+pub(super) fn missing() -> Option<&'static str> {
+    let valgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status();
+    let there = valgrind.is_ok_and(|status| status.success());
+    (!there).then_some("valgrind is missing: on Debian, `apt-get install valgrind`")
+}
+
 /// Runs the program `instructions` of the benches under callgrind.
 pub(super) fn count(root: &Path) -> Result<Counts, Box<dyn Error>> {
-    let valgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status();
-    if !valgrind.is_ok_and(|status| status.success()) {
-        return Err(
-            "valgrind is not there: it is the package of that name (apt-get install valgrind)"
-                .into(),
-        );
+    if let Some(missing) = missing() {
+        return Err(missing.into());
     }
     let folder = Folder::new("callgrind")?;
     let dumps = folder.0.join("dump");

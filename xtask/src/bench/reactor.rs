@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use super::{aligned, output, program, write};
 use crate::steps::{self, Outcome};
 
-/// The peer that Python does not bring, and where it is installed: under cargo's target folder, where the benches look.
-const TWISTED: &str = "twisted==26.10.0";
+/// The version of the peer that Python does not bring, and where it is installed: under cargo's target folder, where the benches look.
+const TWISTED: &str = "26.10.0";
 const PYTHON_PEERS: &str = "python-peers";
 
 /// What our CPU time for each round trip may be, as a ratio: backend, active, idle, ratio. Without idle ones it is to C on poll,
@@ -24,8 +24,9 @@ pub(super) fn run(root: &Path, rounds: u32, csv: Option<&Path>) -> Outcome {
     if let Some(file) = csv {
         write(file, "")?;
     }
-    if let Err(problem) = install(root) {
-        println!("skipped: installing {TWISTED}: {problem}");
+    let python = || Command::new("python3");
+    if let Err(problem) = install(python, &steps::target(root).join(PYTHON_PEERS)) {
+        println!("skipped: installing Twisted {TWISTED}: {problem}");
     }
     let mut command = program(root, "reactor");
     let rows = parse(&output(command.args(["--", &rounds.to_string()]))?)?;
@@ -37,15 +38,34 @@ pub(super) fn run(root: &Path, rounds: u32, csv: Option<&Path>) -> Outcome {
 }
 
 /// Once: the second time it is there.
-fn install(root: &Path) -> Outcome {
-    let folder = steps::target(root).join(PYTHON_PEERS);
-    let mut there = Command::new("python3");
-    there.args(["-c", "import twisted"]).env("PYTHONPATH", &folder).stderr(Stdio::null());
-    if there.status().is_ok_and(|status| status.success()) {
+fn install(python: impl Fn() -> Command, folder: &Path) -> Outcome {
+    let mut which = python();
+    which.args(["-c", "import twisted; print(twisted.__version__)"]).env("PYTHONPATH", folder);
+    let said = which.stderr(Stdio::null()).output().ok().filter(|output| output.status.success());
+    let there = said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    if there.as_deref() == Some(TWISTED) {
         return Ok(());
     }
-    let pip = ["-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--target"];
-    steps::run(Command::new("python3").args(pip).arg(folder).arg(TWISTED))
+    pip(python, folder).map_err(|problem| match there {
+        // The benches take the one that they find.
+        Some(other) => format!("{problem}; Twisted {other} is there, and is measured").into(),
+        None => problem,
+    })
+}
+
+fn pip(python: impl Fn() -> Command, folder: &Path) -> Outcome {
+    let missing = match python().args(["-m", "pip", "--version"]).output() {
+        Ok(output) if output.status.success() => None,
+        Ok(_) => Some("pip is missing: on Debian, `apt-get install python3-pip`"),
+        Err(_) => Some("python3 is missing: on Debian, `apt-get install python3 python3-pip`"),
+    };
+    if let Some(missing) = missing {
+        return Err(missing.into());
+    }
+    // Without --upgrade it leaves an older one in the folder as it is.
+    let install = ["-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--upgrade"];
+    let twisted = format!("twisted=={TWISTED}");
+    steps::run(python().args(install).arg("--target").arg(folder).arg(twisted))
 }
 
 /// One row of the table.
@@ -178,6 +198,7 @@ fn verdict(rows: &[Row]) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::steps::Folder;
 
     const ROWS: &str = "\
 load,readysock,poll,50,0,180000,4.71,300,2336,1.050,C on poll
@@ -210,6 +231,42 @@ idle,mio,epoll,10000,2828,300
     fn what_was_not_measured_does_not_hold() {
         let problem = judged("idle,readysock,poll", "idle,asyncore,poll");
         assert_eq!(problem, Err("5 of 6 budgets were measured".to_owned()));
+    }
+
+    /// A Python that has a Twisted of this version, if it has one, a pip that works, if it has one, and notes what it is to install.
+    fn install_with(version: &str, pip: bool) -> (Result<(), String>, bool) {
+        let folder = Folder::new("python").expect("a folder");
+        let installed = folder.0.join("installed");
+        let script = "case $2,$3 in
+            import*) [ -n \"$VERSION\" ] && echo \"$VERSION\" ;;
+            pip,--version) $PIP ;;
+            pip,install) touch \"$INSTALLED\" ;;
+        esac";
+        let python = || {
+            let mut python = Command::new("sh");
+            python.args(["-c", script, "python3"]).env("VERSION", version);
+            python.env("PIP", if pip { "true" } else { "false" }).env("INSTALLED", &installed);
+            python
+        };
+        let done = install(python, &folder.0).map_err(|problem| problem.to_string());
+        (done, installed.exists())
+    }
+
+    #[test]
+    fn only_the_version_that_is_named_is_there_already() {
+        assert_eq!(install_with(TWISTED, true), (Ok(()), false));
+        assert_eq!(install_with("22.4.0", true), (Ok(()), true));
+        assert_eq!(install_with("", true), (Ok(()), true));
+    }
+
+    #[test]
+    fn without_pip_it_says_what_to_do() {
+        let pip = "pip is missing: on Debian, `apt-get install python3-pip`";
+        assert_eq!(install_with("", false), (Err(pip.to_owned()), false));
+        let (problem, _) = install_with("22.4.0", false);
+        assert_eq!(problem, Err(format!("{pip}; Twisted 22.4.0 is there, and is measured")));
+        let problem = install(|| Command::new("/nonexistent"), Path::new("/nonexistent"));
+        assert!(problem.is_err_and(|it| it.to_string().starts_with("python3 is missing")));
     }
 
     #[test]

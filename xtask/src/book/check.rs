@@ -52,12 +52,17 @@ pub(super) fn complaints(output: &str) -> Vec<&str> {
 }
 
 fn same_bytes(root: &Path) -> Outcome {
+    let built = site(root);
+    if !built.exists() {
+        let built = built.display();
+        return Err(format!("there is no {built}: first `cargo xtask book --no-serve`").into());
+    }
     let again = steps::target(root).join("book/again");
     if again.exists() {
         fs::remove_dir_all(&again)?;
     }
     build_at(root, &root.join("book"), &again)?;
-    let (one, two) = (contents(&site(root))?, contents(&again)?);
+    let (one, two) = (contents(&built)?, contents(&again)?);
     fs::remove_dir_all(&again)?;
     difference(&one, &two).map_or(Ok(()), |file| Err(format!("two builds differ in {file}").into()))
 }
@@ -68,7 +73,9 @@ fn contents(folder: &Path) -> Result<Contents, Box<dyn Error>> {
     let mut found = Contents::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next)? {
+        let entries =
+            fs::read_dir(&next).map_err(|error| format!("{}: {error}", next.display()))?;
+        for entry in entries {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
@@ -87,12 +94,12 @@ fn difference<'a>(one: &'a Contents, two: &'a Contents) -> Option<&'a str> {
 }
 
 fn stubs_fail(root: &Path) -> Outcome {
+    let exercises = exercises(root)?;
     let arguments =
         ["test", "--package", "exercises", "--lib", "--features", "mine", "--no-fail-fast"];
     // Once more than is tested: what does not compile is told from what fails.
     steps::run(steps::cargo().current_dir(root).args(arguments).arg("--no-run"))?;
     let output = steps::cargo().current_dir(root).args(arguments).stderr(Stdio::null()).output()?;
-    let exercises = exercises(root)?;
     let idle = idle(&exercises, &String::from_utf8_lossy(&output.stdout));
     if idle.is_empty() {
         println!("    {} stubs, and each fails its test", exercises.len());
@@ -103,9 +110,16 @@ fn stubs_fail(root: &Path) -> Outcome {
 
 /// `CHAPTER::NAME` of each exercise.
 fn exercises(root: &Path) -> Result<Vec<String>, Box<dyn Error>> {
-    let files = contents(&root.join("book/exercises/src"))?;
+    let folder = root.join("book/exercises/src");
+    let files = contents(&folder)?;
     let names = files.keys().filter_map(|file| file.strip_suffix("/stub.rs"));
-    Ok(names.map(|name| name.replace('/', "::")).collect())
+    let names: Vec<String> = names.map(|name| name.replace('/', "::")).collect();
+    if names.is_empty() {
+        // Of none, none is idle.
+        let folder = folder.display();
+        return Err(format!("{folder} has no exercise, which is a folder with a stub.rs").into());
+    }
+    Ok(names)
 }
 
 /// The exercises of which no test has failed.
@@ -121,6 +135,7 @@ fn idle<'a>(exercises: &'a [String], output: &str) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::steps::Folder;
 
     #[test]
     fn a_warning_is_found_whatever_the_exit_status() {
@@ -145,6 +160,27 @@ mod tests {
             Some("b.html")
         );
         assert_eq!(difference(&contents(&[("a.html", "x")]), &one), Some("b.html"));
+    }
+
+    #[test]
+    fn a_site_that_was_never_built_is_named() {
+        let root = Folder::new("no-site").expect("a folder");
+        let problem = contents(&root.0.join("site")).expect_err("no site").to_string();
+        assert!(problem.contains("no-site") && problem.contains("/site: "), "{problem}");
+    }
+
+    #[test]
+    fn no_exercise_is_too_few() {
+        let root = Folder::new("exercises").expect("a folder");
+        let folder = root.0.join("book/exercises/src");
+        let problem = exercises(&root.0).expect_err("no folder").to_string();
+        assert!(problem.contains("book/exercises/src: "), "{problem}");
+        fs::create_dir_all(folder.join("a/one")).expect("a folder");
+        fs::write(folder.join("lib.rs"), "").expect("a file");
+        let problem = exercises(&root.0).expect_err("no exercise").to_string();
+        assert!(problem.contains("book/exercises/src has no exercise"), "{problem}");
+        fs::write(folder.join("a/one/stub.rs"), "").expect("a file");
+        assert_eq!(exercises(&root.0).expect("one"), ["a::one"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod browser;
 mod check;
 mod tool;
 
+use std::error::Error;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,7 +25,7 @@ pub(crate) struct Arguments {
     /// Build it, and prove that everything in it is as it says
     #[arg(long, conflicts_with_all = ["open", "no_serve"])]
     check: bool,
-    /// Where to serve it
+    /// Where to serve it; 0 for any port that is free
     #[arg(long, default_value_t = 3000)]
     port: u16,
 }
@@ -38,27 +39,23 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
         println!("the book is in {}", site.join("index.html").display());
         return Ok(());
     }
+    // What is taken is said before mdBook is built, which takes minutes.
     free(arguments.port)?;
     let mdbook = tool::mdbook(root)?;
-    println!("the book is at http://127.0.0.1:{}/ until Ctrl-C", arguments.port);
+    let port = free(arguments.port)?;
+    println!("the book is at http://127.0.0.1:{port}/ until Ctrl-C");
     let mut serve = Command::new(mdbook);
-    serve.args([
-        "serve",
-        "--hostname",
-        "127.0.0.1",
-        "--port",
-        &arguments.port.to_string(),
-        "--dest-dir",
-    ]);
+    serve.args(["serve", "--hostname", "127.0.0.1", "--port", &port.to_string(), "--dest-dir"]);
     serve.arg(site(root)).args(arguments.open.then_some("--open")).arg(root.join("book"));
     edit_links(&mut serve, root)?;
     steps::run(&mut serve)
 }
 
-/// mdBook itself would say it in the middle of other things.
-fn free(port: u16) -> Outcome {
+/// The port, or for 0 one that the kernel chooses. That it is taken mdBook itself would say in the middle of other things; and which one
+/// it has got, only there.
+fn free(port: u16) -> Result<u16, Box<dyn Error>> {
     match TcpListener::bind(("127.0.0.1", port)) {
-        Ok(_) => Ok(()),
+        Ok(listener) => Ok(listener.local_addr()?.port()),
         Err(error) => Err(format!(
             "port {port}: {error}; choose another: cargo xtask book --port {}",
             port.wrapping_add(1).max(1024)
@@ -72,7 +69,7 @@ pub(crate) fn site(root: &Path) -> PathBuf {
 }
 
 /// Builds the site where it belongs, and says where that is.
-pub(crate) fn build(root: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
+pub(crate) fn build(root: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let site = site(root);
     build_at(root, &root.join("book"), &site)?;
     Ok(site)
@@ -159,6 +156,11 @@ mod tests {
         let port = taken.local_addr().expect("an address").port();
         let problem = free(port).expect_err("it is taken").to_string();
         assert!(problem.contains("--port") && problem.lines().count() == 1, "{problem}");
+    }
+
+    #[test]
+    fn a_port_that_is_served_at_has_a_number() {
+        assert_ne!(free(0).expect("a free port"), 0);
     }
 
     /// It needs the real one, and `cargo test` builds no mdBook.

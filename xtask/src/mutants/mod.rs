@@ -36,8 +36,9 @@ const TOOL: Tool = Tool {
     only: None,
 };
 
-/// A file system in memory: half of the time would be writing programs that run once.
-const MEMORY: &str = "/dev/shm";
+/// A file system in memory: half of the time would be writing programs that run once. And what has to be free in it, for four
+/// trees with what is built of each.
+const MEMORY: (&str, u64) = ("/dev/shm", 4 << 30);
 
 /// The mutants that no test can catch, each with its reason.
 const ACCEPTED: &str = "xtask/mutants-accepted.txt";
@@ -69,8 +70,8 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     let (mut survivors, mut table) = (Vec::new(), String::new());
     for group in groups {
         println!("\n==> mutants of {}", group.name);
-        let kind = if diff.is_some() { "target/mutants/since" } else { "target/mutants" };
-        let output = root.join(kind).join(group.name);
+        let kind = if diff.is_some() { "mutants/since" } else { "mutants" };
+        let output = steps::folder(root, kind)?.join(group.name);
         let work = Work { root, tool: &tool, output, group, diff: diff.as_deref() };
         let found = work.run(arguments.again)?;
         if diff.is_none() {
@@ -84,6 +85,13 @@ pub(crate) fn run(arguments: &Arguments, root: &Path) -> Outcome {
     }
     println!("\n{table}");
     judge(&survivors, &accepted, part.is_empty() && diff.is_none())
+}
+
+/// The bytes that are free in a file system; 0 where there is none of that name.
+fn free(place: &str) -> u64 {
+    let df = Command::new("df").args(["--output=avail", "--block-size=1", place]).output();
+    let said = df.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    said.ok().and_then(|said| said.lines().nth(1)?.trim().parse().ok()).unwrap_or(0)
 }
 
 /// What has changed since a commit, in a file.
@@ -165,8 +173,9 @@ impl Work<'_> {
         command.envs([("CARGO_PROFILE_DEV_DEBUG", "0"), ("CARGO_PROFILE_TEST_DEBUG", "0")]);
         command.env("READYSOCK_TESTS_UNTIL_THE_FIRST_FAILURE", "1");
         // The copies of the tree, and what is built in them: in memory, where there is such a place.
-        if Path::new(MEMORY).is_dir() {
-            command.env("TMPDIR", MEMORY);
+        let (memory, least) = MEMORY;
+        if free(memory) >= least {
+            command.env("TMPDIR", memory);
         }
         let mut parts = tests.splitn(2, |argument| *argument == "--");
         let (programs, cases) = (parts.next().unwrap_or_default(), parts.next());
@@ -314,6 +323,29 @@ mod tests {
         assert_eq!(accepted(text), Ok(expected));
         let problem = accepted("# Because.\nsrc/a.rs: one\n\nsrc/a.rs: two\n");
         assert!(problem.is_err_and(|text| text.contains(":4: ")));
+    }
+
+    #[test]
+    fn every_group_has_been_run_and_its_survivors_are_accepted() {
+        let read = |name: &str| fs::read_to_string(crate::root().join(name)).expect(name);
+        let table = read(COUNTS);
+        let mut survived = 0;
+        for group in GROUPS {
+            let row = table.lines().find(|row| row.split_whitespace().next() == Some(group.name));
+            let row = row.unwrap_or_else(|| panic!("{} has no row in {COUNTS}", group.name));
+            let numbers: Vec<usize> =
+                row.split_whitespace().skip(1).map(|word| word.parse().expect(row)).collect();
+            let [all, parts @ ..] = &numbers[..] else { panic!("{row}") };
+            assert_eq!((parts.len(), parts.iter().sum()), (4, *all), "{row}");
+            survived += parts[3];
+        }
+        assert_eq!(accepted(&read(ACCEPTED)).expect("it reads").len(), survived);
+    }
+
+    #[test]
+    fn what_is_free_is_told() {
+        assert!(free("/") > 0);
+        assert_eq!(free("/nonexistent"), 0);
     }
 
     #[test]

@@ -106,6 +106,18 @@ fn anchors(workspace: &Workspace, places: &Places<'_>, problems: &mut Vec<Proble
     }
 }
 
+/// A folder that cannot be read is a problem, and not one of which everything is shown.
+fn read(
+    folder: &str,
+    names: readysock_runs::Result<Vec<String>>,
+    problems: &mut Vec<Problem>,
+) -> Vec<String> {
+    names.unwrap_or_else(|problem| {
+        problems.push(Problem::new(folder, 0, problem.to_string()));
+        Vec::new()
+    })
+}
+
 fn unused(workspace: &Workspace, places: &Places<'_>, problems: &mut Vec<Problem>) {
     let book = workspace.book();
     let exercises = book.join("exercises/src");
@@ -120,7 +132,7 @@ fn unused(workspace: &Workspace, places: &Places<'_>, problems: &mut Vec<Problem
         .filter_map(|file| fs::read_to_string(file).ok())
         .collect();
     for (folder, directive) in FOLDERS.into_iter().zip(["transcript", "trace"]) {
-        for name in names(&book.join(folder), "run") {
+        for name in read(&format!("book/{folder}"), names(&book.join(folder), "run"), problems) {
             // What an exercise predicts would be given away by its page.
             let predicted = tests.contains(&format!("/{folder}/{name}.txt"));
             let shown =
@@ -134,7 +146,7 @@ fn unused(workspace: &Workspace, places: &Places<'_>, problems: &mut Vec<Problem
             }
         }
     }
-    for name in listing::names(&workspace.root) {
+    for name in read(listing::FOLDER, listing::names(&workspace.root), problems) {
         if places("listing", &name).is_empty() {
             problems.push(Problem::new(
                 format!("{}/{name}", listing::FOLDER),
@@ -143,7 +155,7 @@ fn unused(workspace: &Workspace, places: &Places<'_>, problems: &mut Vec<Problem
             ));
         }
     }
-    for name in names(&book.join("figures"), "svg") {
+    for name in read("book/figures", names(&book.join("figures"), "svg"), problems) {
         if places("figure", &name).is_empty() {
             problems.push(Problem::new(format!("book/figures/{name}.svg"), 0, "no page shows it"));
         }
