@@ -35,13 +35,15 @@ pub(crate) fn verdict(error: &io::Error) -> Verdict {
             | libc::EOPNOTSUPP
             | libc::ENETUNREACH
             | libc::ETIMEDOUT
-            // A firewall's answer.
-            | libc::EPERM
             // Of UDP: somebody did not listen any more when an earlier reply arrived.
             | libc::ECONNREFUSED,
         ) => Verdict::GoOn,
         Some(_) if no_descriptors(error) => Verdict::BackOff { descriptors: true },
-        Some(libc::ENOBUFS | libc::ENOMEM | libc::ENOSR) => Verdict::BackOff { descriptors: false },
+        // EPERM: a firewall's answer, which may be about one client, or a rule of the system's, which is about all of them and leaves the
+        // connection where it is.
+        Some(libc::ENOBUFS | libc::ENOMEM | libc::ENOSR | libc::EPERM) => {
+            Verdict::BackOff { descriptors: false }
+        }
         _ => Verdict::GiveUp,
     }
 }

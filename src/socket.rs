@@ -71,9 +71,9 @@ impl Socket {
     /// use readysock::{Domain, Protocol, Socket, Type};
     ///
     /// let tcp = Socket::new(Domain::INET, Type::STREAM, None)?;
-    /// assert_eq!(readysock::sockopt::get(&tcp, readysock::sockopt::SoProtocol)?, Protocol::TCP);
-    /// let log = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
-    /// assert!(log.local_addr()?.as_unix().unwrap().is_unnamed()); // not bound yet
+    /// assert_eq!(tcp.local_addr()?.to_string(), "0.0.0.0:0"); // not bound yet
+    /// let refused = Socket::new(Domain::UNIX, Type::DGRAM, Some(Protocol::TCP));
+    /// assert!(refused.is_err()); // Unix sockets have no protocols to choose from
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///

@@ -7,7 +7,7 @@
 //! | [`TcpServer`]: a [`Stream`] per connection | the others wait in the backlog | a thread per connection | a child per connection |
 //! | [`UdpServer`]: a [`Datagram`] per packet | the usual choice | slow answers | seldom worth a fork |
 //! | [`UnixStreamServer`]: as TCP, on this machine | the others' connect waits when the backlog is full | a thread per connection | a child per connection |
-//! | [`UnixDatagramServer`]: as UDP, and nothing is lost | the others' send waits when the queue is full | slow answers | seldom worth a fork |
+//! | [`UnixDatagramServer`]: as UDP, and nothing is lost on the way | the others' send waits when the queue is full | slow answers | seldom worth a fork |
 //! | handler | any [`Handler`] | `Send + Sync + 'static` | any; what it changes is lost with the child |
 //! | at most | one at a time | as many as one says | as many as one says |
 //! | a panic | ends its request | ends its request | ends its request; a crash ends its child |
@@ -63,11 +63,11 @@
 //!
 //! # What differs from Python's
 //!
-//! - Threads and processes have a limit. Over it clients wait; nobody is turned away.
+//! - Threads have a limit, as Python's child processes do. Over it clients wait; nobody is turned away.
 //! - [`shutdown`](ShutdownHandle::shutdown) takes effect at once and not at the next half second, waits for nothing and can be called from anywhere.
 //! - A datagram is answered if [`reply`](Datagram::reply) is called, and not with an empty one otherwise.
-//! - The end of a connection is a half-close first, so that a client that still sends gets its answer (see [`Stream`]). After
-//!   fork only the child ends the connection: the parent just closes its copy.
+//! - After the half-close at the end of a connection, a client that still sends is heard for a moment, so that it gets its answer and no
+//!   reset (see [`Stream`]).
 //! - A server that is out of descriptors, memory, threads or processes does not spin and loses nobody: see
 //!   [`serve_forever`](Server::serve_forever).
 //! - Children are waited for one by one: the program's other children are left alone.

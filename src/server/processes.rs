@@ -5,9 +5,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::handler::Handler;
@@ -16,14 +14,15 @@ use super::way::{Ended, Refused, Way, Works, sealed};
 use super::work;
 use crate::accept::{self, Reserve};
 use crate::poll::{Events, PollFd, poll};
-use crate::sys::process;
+use crate::sys::process::{self, End};
 
 /// Work in child processes, one for each request, up to a limit; over it requests wait in the socket's queue.
 ///
 /// # Threads
 ///
 /// fork(2) copies the calling thread only, and with it every lock as it is, held by whom it may be. So it is refused where the
-/// process has more than one thread ([`Unsupported`](io::ErrorKind::Unsupported)), each time anew.
+/// process has more than one thread ([`Unsupported`](io::ErrorKind::Unsupported)), each time anew; and where /proc, which tells, cannot be
+/// seen, as in an empty chroot.
 ///
 /// # The child
 ///
@@ -58,33 +57,35 @@ impl Child {
 
     /// `None` while it runs. Only ever this child is waited for, never another of the process's.
     fn ended(&self) -> Option<Ended> {
-        match self.state() {
-            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => None,
-            Ok(WaitStatus::Exited(_, 0)) => Some(Ok(())),
-            Ok(WaitStatus::Exited(pid, status)) => {
+        let pid = self.pid;
+        match self.end() {
+            Ok(None) => None,
+            Ok(Some(End::Status(0))) => Some(Ok(())),
+            Ok(Some(End::Status(status))) => {
                 Some(Err(io::Error::other(format!("process {pid} ended with status {status}"))))
             }
-            Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                Some(Err(io::Error::other(format!("process {pid} was ended by {signal}"))))
+            Ok(Some(End::Signal(signal))) => {
+                // The real-time ones have numbers only.
+                let name = Signal::try_from(signal)
+                    .map_or_else(|_| signal.to_string(), |it| it.to_string());
+                Some(Err(io::Error::other(format!("process {pid} was ended by {name}"))))
             }
-            // Stopped or traced: it goes on.
-            Ok(_) => None,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
             // Somebody else has waited for it, or SIGCHLD is ignored: it has ended, nobody knows how.
             Err(_) => Some(Ok(())),
         }
     }
 
-    fn state(&self) -> Result<WaitStatus, Errno> {
-        let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WEXITED;
+    fn end(&self) -> io::Result<Option<End>> {
         if let Some(ended) = &self.ended {
             // By its descriptor: once somebody else has waited for it, its number may be another child's.
-            match waitid(Id::PIDFd(ended.as_fd()), flags) {
+            match process::ended(self.pid, Some(ended.as_fd())) {
                 // Before Linux 5.4.
-                Err(Errno::EINVAL) => {}
-                state => return state,
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+                end => return end,
             }
         }
-        waitid(Id::Pid(self.pid), flags)
+        process::ended(self.pid, None)
     }
 }
 

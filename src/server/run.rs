@@ -92,6 +92,8 @@ where
 
     /// Serves until a [`ShutdownHandle`](super::ShutdownHandle) tells it to end; then answers who is in its queue, for to close the
     /// listener would reset them, waits for the work in hand as long as [`close_within`](super::Builder::close_within) says, and returns.
+    /// That is the time of both together: who is still in the queue when it is over is reset, and [`error`](Handler::error) is told.
+    /// Packets that wait are not answered: over IP their senders know of no server; a Unix sender does, so let it wait for replies.
     ///
     /// Told before, it does only the latter.
     ///
@@ -238,16 +240,30 @@ where
                 Ok(Pass::Served) => left -= 1,
                 // A pause that has begun: it is still there, to be tried again.
                 Ok(Pass::Other) => left -= i64::from(self.pause.is_over(now)),
-                Ok(Pass::TimedOut | Pass::Told) | Err(_) => break,
+                // Told: there is nobody left.
+                Ok(Pass::TimedOut | Pass::Told) => left = 0,
+                Err(error) => {
+                    self.tell(&Problem::error_at(Step::Accept, None, error));
+                    break;
+                }
             }
+        }
+        // Who was taken already is told of by himself.
+        if left > i64::from(self.waiting.is_some()) && self.somebody_waits() {
+            let text = "somebody is left in the queue: not answered before the time was over";
+            let error = io::Error::new(ErrorKind::TimedOut, text);
+            self.tell(&Problem::error_at(Step::Close, None, error));
         }
         self.finish_work();
     }
 
     /// As `take`, and `Told` when the queue is empty.
     fn take_queued(&mut self) -> io::Result<Pass> {
-        let mut slot = [PollFd::of(&self.endpoint, Events::IN)];
-        if poll(&mut slot, Duration::ZERO)? == 0 { Ok(Pass::Told) } else { self.take() }
+        if self.somebody_waits() { self.take() } else { Ok(Pass::Told) }
+    }
+
+    fn somebody_waits(&self) -> bool {
+        poll(&mut [PollFd::of(&self.endpoint, Events::IN)], Duration::ZERO).is_ok_and(|n| n > 0)
     }
 }
 

@@ -83,8 +83,18 @@ impl Ending {
         self.waker.as_fd()
     }
 
-    pub(super) fn is_told(&self) -> bool {
+    /// Whether it was told in this process; of a child's parent that is the descriptor's to say. No system call.
+    pub(super) fn is_told_here(&self) -> bool {
         self.told.load(Ordering::Acquire)
+    }
+
+    /// Whether the time for work in hand is over, now that the server ends. The first who asks starts the clock.
+    pub(super) fn has_no_time_left(&self) -> bool {
+        matches!(self.deadline(), Timeout::At(end) if end <= Instant::now())
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.is_told_here()
             || poll(&mut [PollFd::new(self.waker(), Events::IN)], Duration::ZERO)
                 .is_ok_and(|ready| ready > 0)
     }

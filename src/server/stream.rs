@@ -151,6 +151,10 @@ impl Connection {
     ) -> io::Result<usize> {
         let (mut until, mut woken) = (None, false);
         loop {
+            // A client that always has something to say, or always listens, is never waited for.
+            if self.ending.is_told_here() && self.ending.has_no_time_left() {
+                return Err(cut());
+            }
             match call(self.socket.as_fd()) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 result => return result,

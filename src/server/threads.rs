@@ -1,5 +1,6 @@
 //! A thread for each request, up to a limit.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::Shutdown;
@@ -15,6 +16,7 @@ use super::stream::Connection;
 use super::transport::{Endpoint, Request};
 use super::way::{Ended, Refused, Way, Works, sealed};
 use super::work;
+use crate::contain::contain;
 use crate::poll::{Events, PollFd};
 
 /// Work in threads, one for each request, up to a limit; over it requests wait in the socket's queue.
@@ -49,6 +51,12 @@ impl Done {
 
 /// Tells it when dropped: at the end of the thread, whatever end that is.
 struct Tell(u64, Arc<Done>);
+
+thread_local! {
+    /// Put in first and so dropped last, after whatever else a handler keeps for its thread: what takes its time there is waited for
+    /// as work in hand, and not by the loop.
+    static TELL: RefCell<Option<Tell>> = const { RefCell::new(None) };
+}
 
 impl Drop for Tell {
     fn drop(&mut self) {
@@ -98,7 +106,7 @@ impl sealed::Way for Threads {
         let some = !ended.is_empty();
         for number in ended {
             if let Some(thread) = self.running.remove(&number).and_then(|it| it.thread) {
-                // It is at its very end, and what panicked in it was contained and told.
+                // It is at its very end, behind its thread-local values, and what panicked in it was contained and told.
                 let _ = thread.join();
             }
         }
@@ -131,15 +139,15 @@ impl<R: Request, H: Handler<R> + Send + Sync + 'static> sealed::Works<R, H> for 
         let work = {
             let slot = Arc::clone(&slot);
             move || {
-                let tell = Tell(number, done);
+                TELL.set(Some(Tell(number, done)));
                 let request = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
                 drop(slot);
                 if let Some(request) = request {
                     work::serve(&*handler, request);
                 }
-                // The handler last of all: when the server has joined its threads nobody else holds it.
-                drop(handler);
-                drop(tell);
+                // When the server has joined its threads nobody else holds it. The last one who does may be this one, where the server
+                // has left it behind.
+                let _ = contain(|| drop(handler));
             }
         };
         match Builder::new().name(format!("request {number}")).spawn(work) {

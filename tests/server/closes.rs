@@ -1,5 +1,6 @@
 //! How a connection is closed, and how a server ends with clients in its queue.
 
+use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,12 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{MsgFlags, recv};
-use readysock::server::{Hooked, Stream, TcpServer};
+use readysock::server::{Hooked, Problem, Step, Stream, TcpServer};
 use readysock::sockopt::{self, TimestampFlags, Timestamping};
-use readysock::{Events, Socket};
+use readysock::{Events, Socket, libc};
 
-use crate::support::servers::{LOOPBACK, connect, read_all};
-use crate::support::sockets::{LONG, SHORT, now, wait};
+use crate::support::servers::{LOOPBACK, connect, read_all, while_serving};
+use crate::support::sockets::{LONG, SHORT, errno, now, wait};
 use crate::support::{cpu_time, skipped};
 
 /// They wait in the queue of errors, which makes the socket ready although the client says no more.
@@ -116,4 +117,70 @@ fn who_reads_after_it_was_cut_off_is_told() {
     server.close();
     drop(sender);
     assert_eq!(told.recv_timeout(LONG).unwrap(), Err(ErrorKind::ConnectionAborted));
+}
+
+/// One who always has something to say, or always listens, is never waited for: his time is over all the same.
+#[test]
+fn who_never_keeps_still_is_cut_off() {
+    let results = Mutex::new(Vec::new());
+    let handler = |stream: &mut Stream| {
+        wait(stream.socket(), Events::IN);
+        stream.shutdown_handle().shutdown();
+        let read = stream.read(&mut [0]).map_err(|error| error.kind());
+        let written = stream.write(b"x").map_err(|error| error.kind());
+        results.lock().unwrap().extend([read, written]);
+        Ok(())
+    };
+    let builder = TcpServer::builder().close_within(Duration::ZERO);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let client = connect(&server.local_addr().unwrap());
+    client.send_all(b"q").unwrap();
+    server.serve_forever().unwrap();
+    assert_eq!(*results.lock().unwrap(), [Err(ErrorKind::ConnectionAborted); 2]);
+}
+
+/// One client has used up the time of all: who is behind it in the queue gets no answer, which is told.
+#[test]
+fn who_is_left_in_the_queue_is_told_of() {
+    let problems = Mutex::new(Vec::new());
+    let handler = Hooked::new(|stream: &mut Stream| {
+        stream.shutdown_handle().shutdown();
+        stream.read(&mut [0]).map(drop)
+    })
+    .on_error(|problem: &Problem| problems.lock().unwrap().push(problem.step()));
+    let builder = TcpServer::builder().close_within(SHORT);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let addr = server.local_addr().unwrap();
+    let _silent = connect(&addr);
+    let left = connect(&addr);
+    server.serve_forever().unwrap();
+    drop(server);
+    assert_eq!(*problems.lock().unwrap(), [Step::Handle, Step::Close]);
+    assert_eq!(errno((&left).read(&mut [0])), libc::ECONNRESET);
+}
+
+/// Values that a handler keeps for its thread are dropped at the end of that, which may take its time: the others do not wait for it.
+#[test]
+fn a_thread_that_takes_its_time_to_end_holds_nobody_up() {
+    struct Slow(mpsc::Receiver<()>);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+        }
+    }
+    thread_local!(static SLOW: RefCell<Option<Slow>> = const { RefCell::new(None) });
+    let (ends, end) = mpsc::channel();
+    let slow = Mutex::new(Some(Slow(end)));
+    let handler = move |stream: &mut Stream| {
+        if let Some(slow) = slow.lock().unwrap().take() {
+            SLOW.set(Some(slow));
+        }
+        stream.write_all(b"x")
+    };
+    while_serving(TcpServer::builder().threads(2).bind(LOOPBACK, handler).unwrap(), |addr, _| {
+        for _ in 0..10 {
+            assert_eq!(read_all(&connect(addr)), b"x");
+        }
+        drop(ends);
+    });
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
@@ -155,11 +155,11 @@ fn timestamps_of_replies_do_not_hold_up_the_server() {
 #[test]
 fn refused_packets_do_not_stretch_the_time() {
     let (client, addr, start) = (udp(), OnceLock::new(), Instant::now());
-    let dry = AtomicBool::new(false);
+    let (dry, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
     let handler = Hooked::new(|_: &mut Datagram| Ok(())).on_verify(|_: &Datagram| {
         // Where nothing ends it, the test does.
         if start.elapsed() < 100 * SHORT {
-            assert_eq!(client.send_to(b"x", addr.get().unwrap()).unwrap(), 1);
+            sent.fetch_add(client.send_to(b"x", addr.get().unwrap()).unwrap(), Ordering::Relaxed);
         } else {
             dry.store(true, Ordering::Relaxed);
         }
@@ -170,11 +170,12 @@ fn refused_packets_do_not_stretch_the_time() {
     assert_eq!(client.send_to(b"x", addr).unwrap(), 1);
     assert!(!server.handle_request().unwrap());
     assert!(!dry.load(Ordering::Relaxed), "they held it up");
+    assert!(sent.load(Ordering::Relaxed) > 1, "a panic in the hook is contained: were there any?");
 }
 
-/// At whatever call is next, which may be another reply: an error of the kernel's is not tried again.
+/// It comes at whatever call is next, which may be a reply to somebody else: that one is sent all the same.
 #[test]
-fn a_late_refusal_is_the_error_of_the_next_reply() {
+fn a_late_refusal_is_no_error_of_the_next_reply() {
     let results = Mutex::new(Vec::new());
     let handler = |packet: &mut Datagram| {
         packet.reply(b"nobody is there")?;
@@ -187,7 +188,7 @@ fn a_late_refusal_is_the_error_of_the_next_reply() {
     sockopt::set(server.socket(), RecvErr, true).unwrap();
     assert_eq!(udp().send_to(b"x", server.local_addr().unwrap()).unwrap(), 1);
     assert!(server.handle_request().unwrap());
-    assert_eq!(*results.lock().unwrap(), [Err(Some(libc::ECONNREFUSED))]);
+    assert_eq!(*results.lock().unwrap(), [Ok(())]);
 }
 
 /// Its sender knows of no server.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Lines, prelude::*};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use readysock::server::{
     Builder, Connections, Datagram, Handler, Internet, Problem, Step, Stream, TcpServer, Transport,
@@ -29,9 +30,14 @@ pub const CASES: &[Case] = &[
     ("service_processes", || service(TcpServer::builder().processes(1))),
     ("what_a_panic_says", what_a_panic_says),
     ("a_session_that_panics_when_dropped", a_session_that_panics_when_dropped),
-    ("an_error_that_panics_when_dropped_in_turn", || cursed(TcpServer::builder().in_turn())),
-    ("an_error_that_panics_when_dropped_threads", || cursed(TcpServer::builder().threads(1))),
-    ("an_error_that_panics_when_dropped_processes", || cursed(TcpServer::builder().processes(1))),
+    ("a_handler_that_panics_when_a_thread_drops_it", a_handler_that_panics_when_a_thread_drops_it),
+    ("an_error_that_panics_when_dropped_in_turn", || cursed(TcpServer::builder().in_turn(), false)),
+    ("an_error_that_panics_when_dropped_threads", || {
+        cursed(TcpServer::builder().threads(1), false)
+    }),
+    ("an_error_that_panics_when_dropped_processes", || {
+        cursed(TcpServer::builder().processes(1), true)
+    }),
 ];
 
 /// Says in a pipe which steps were taken, from whatever thread or process, and panics in one of them, and in the hook.
@@ -192,13 +198,13 @@ where
     }
 }
 
-/// The hook after each pass panics each time; clients notice nothing.
-fn service<T, W>(builder: Builder<T, W>)
+/// Serves two clients, one after the other, who get what they came for.
+fn says_hello<T, H, W>(builder: Builder<T, W>, handler: H)
 where
     T: Connections + Internet,
-    W: Works<Stream, Steps>,
+    H: Handler<Stream>,
+    W: Works<Stream, H>,
 {
-    let (handler, said) = steps(Some(Step::Service));
     let mut server = builder.bind(LOOPBACK, handler).unwrap();
     let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
     let client = beside(|| {
@@ -211,6 +217,16 @@ where
     ended_well(client);
     drop(server);
     assert!(childless());
+}
+
+/// The hook after each pass panics each time; clients notice nothing.
+fn service<T, W>(builder: Builder<T, W>)
+where
+    T: Connections + Internet,
+    W: Works<Stream, Steps>,
+{
+    let (handler, said) = steps(Some(Step::Service));
+    says_hello(builder, handler);
     let said: Vec<String> = said.map(Result::unwrap).collect();
     let count = |what: &str| said.iter().filter(|line| *line == what).count();
     assert!(count("service") >= 2 && count("service") == count("told: in service"), "{said:?}");
@@ -301,7 +317,8 @@ impl Drop for Cursed {
     }
 }
 
-struct Curses;
+/// Says in a pipe what it is told.
+struct Curses(File);
 
 impl Handler<Stream> for Curses {
     type Session = ();
@@ -314,23 +331,51 @@ impl Handler<Stream> for Curses {
         stream.write_all(b"hello")?;
         Err(io::Error::other(Cursed))
     }
+
+    fn error(&self, problem: &Problem) {
+        let text = problem.error().unwrap().to_string();
+        let how = text.split_once(" ended ").map_or(&*text, |(_, how)| how);
+        (&self.0).write_all(format!("{}: {how}\n", problem.step()).as_bytes()).unwrap();
+    }
 }
 
-fn cursed<T, W>(builder: Builder<T, W>)
+fn cursed<T, W>(builder: Builder<T, W>, forks: bool)
 where
     T: Connections + Internet,
     W: Works<Stream, Curses>,
 {
-    let mut server = builder.bind(LOOPBACK, Curses).unwrap();
-    let (addr, handle) = (server.local_addr().unwrap(), server.shutdown_handle());
-    let client = beside(|| {
-        for _ in 0..3 {
-            assert_eq!(read_all(&connect(&addr)), b"hello");
-        }
-        handle.shutdown();
-    });
-    server.serve_forever().unwrap();
-    ended_well(client);
-    drop(server);
-    assert!(childless());
+    let (read, write): (OwnedFd, OwnedFd) = nix::unistd::pipe().unwrap();
+    says_hello(builder, Curses(write.into()));
+    let mut said: Vec<String> =
+        BufReader::new(File::from(read)).lines().map(Result::unwrap).collect();
+    said.sort();
+    let child = ["child: with status 1"; 2];
+    let child = if forks { &child[..] } else { &[] };
+    assert_eq!(said, [child, &["handle: cursed"; 2]].concat());
+}
+
+/// The server has left its thread behind, which is the last one who has the handler.
+fn a_handler_that_panics_when_a_thread_drops_it() {
+    let (until_dropped, whole) = nix::unistd::pipe().unwrap();
+    let (go, goes_on) = nix::unistd::pipe().unwrap();
+    let cursed = (File::from(whole), Cursed);
+    let handler = move |stream: &mut Stream| {
+        let _ = &cursed;
+        stream.write_all(b"hello")?;
+        nix::unistd::read(&go, &mut [0]).map(drop)?;
+        Ok(())
+    };
+    let builder = TcpServer::builder().close_within(Duration::ZERO).threads(1).detached(true);
+    let mut server = builder.bind(LOOPBACK, handler).unwrap();
+    let client = connect(&server.local_addr().unwrap());
+    assert!(server.handle_request().unwrap());
+    let mut hello = [0; 5];
+    (&client).read_exact(&mut hello).unwrap();
+    server.close();
+    drop(goes_on);
+    assert_eq!(nix::unistd::read(&until_dropped, &mut [0]), Ok(0));
+    // The end of the thread is where the process would be aborted.
+    while std::fs::read_dir("/proc/self/task").unwrap().count() > 1 {
+        std::thread::yield_now();
+    }
 }

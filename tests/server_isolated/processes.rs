@@ -1,5 +1,6 @@
 //! Servers whose clients each have a process: how children end, who waits for them, what is theirs and what their parent's.
 
+use std::cell::RefCell;
 use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -20,7 +21,7 @@ use readysock::{Addr, Socket};
 use crate::panics::Cursed;
 use crate::support::isolated::Case;
 use crate::support::servers::{
-    LOOPBACK, beside, childless, connect, ended_well, ends_with, read_all,
+    Folder, LOOPBACK, beside, childless, connect, ended_well, ends_with, read_all,
 };
 use crate::support::sockets::{SHORT, tcp, udp};
 
@@ -29,6 +30,8 @@ pub const CASES: &[Case] = &[
     ("other_children_are_left_alone", other_children_are_left_alone),
     ("a_child_that_somebody_else_waits_for", a_child_that_somebody_else_waits_for),
     ("a_child_that_nobody_waits_for", a_child_that_nobody_waits_for),
+    ("a_child_process_that_a_signal_ends", a_child_that_a_signal_ends),
+    ("processes_are_refused_without_proc", processes_are_refused_without_proc),
     ("over_the_limit_clients_wait_for_a_child", over_the_limit_clients_wait_for_a_child),
     ("work_in_hand_ends_within_the_limit", work_in_hand_ends_within_the_limit),
     ("a_child_ends_the_server", a_child_ends_the_server),
@@ -90,8 +93,9 @@ fn other_children_are_left_alone() {
 }
 
 fn a_child_that_somebody_else_waits_for() {
+    let problems = RefCell::new(Vec::new());
     let handler = Hooked::new(|stream: &mut Stream| stream.write_all(b"thanks"))
-        .on_error(|problem: &Problem| panic!("{problem}"));
+        .on_error(|problem: &Problem| problems.borrow_mut().push(problem.to_string()));
     let mut server = TcpServer::builder().processes(1).bind(LOOPBACK, handler).unwrap();
     for _ in 0..5 {
         let client = connect(&server.local_addr().unwrap());
@@ -101,6 +105,49 @@ fn a_child_that_somebody_else_waits_for() {
     }
     server.close();
     assert!(childless());
+    assert!(problems.borrow().is_empty(), "{problems:?}");
+}
+
+/// Also by one of the signals that have no name.
+fn a_child_that_a_signal_ends() {
+    for signal in [libc::SIGKILL, libc::SIGRTMIN() + 1] {
+        let problems = RefCell::new(Vec::new());
+        let handler = Hooked::new(|_: &mut Stream| {
+            // SAFETY: it takes a number.
+            assert_eq!(unsafe { libc::raise(signal) }, 0);
+            loop {
+                pause();
+            }
+        })
+        .on_error(|problem: &Problem| problems.borrow_mut().push(problem.to_string()));
+        let mut server = TcpServer::builder().processes(1).bind(LOOPBACK, handler).unwrap();
+        let client = connect(&server.local_addr().unwrap());
+        assert!(server.handle_request().unwrap());
+        assert_eq!(read_all(&client), b"");
+        server.close();
+        assert!(childless());
+        let name = if signal == libc::SIGKILL { "SIGKILL".into() } else { signal.to_string() };
+        let [problem] = &problems.borrow()[..] else { panic!("{problems:?}") };
+        assert!(problem.starts_with("child: process "), "{problem}");
+        assert!(problem.ends_with(&format!(" was ended by {name}")), "{problem}");
+    }
+}
+
+/// In an empty root nobody can tell how many threads this process has.
+fn processes_are_refused_without_proc() {
+    let root = Folder::new("root");
+    let child = beside(|| {
+        let thanks = |stream: &mut Stream| stream.write_all(b"thanks");
+        let mut server = TcpServer::builder().processes(1).bind(LOOPBACK, thanks).unwrap();
+        if let Err(error) = nix::unistd::chroot(&root.path(".")) {
+            return crate::support::skipped(&format!("an empty root: {error}"));
+        }
+        nix::unistd::chdir("/").unwrap();
+        let error = server.serve_forever().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+        assert!(error.to_string().contains("/proc"), "{error}");
+    });
+    ended_well(child);
 }
 
 fn a_child_that_nobody_waits_for() {

@@ -14,20 +14,24 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
 
 use readysock::server::{
-    Handler, Hooked, Problem, Processes, Server, ShutdownHandle, Stream, Tcp, TcpServer,
+    Datagram, Handler, Hooked, Problem, Processes, Server, ShutdownHandle, Stream, Tcp, TcpServer,
+    UdpServer,
 };
-use readysock::{Events, PollFd, Socket, Type, poll};
+use readysock::sockopt::{self, SndBuf, ip::RecvErr};
+use readysock::{Domain, Events, PollFd, Socket, Type, poll};
 
 use crate::support::cpu_time;
 use crate::support::faults;
 use crate::support::isolated::Case;
+use crate::support::netns::{Cable, NEAR, ip};
 use crate::support::servers::{LOOPBACK, beside, childless, connect, ended_well};
-use crate::support::sockets::{LONG, SHORT, pair};
+use crate::support::sockets::{LONG, SHORT, pair, wait};
 
 pub const CASES: &[Case] = &[
     ("threads_that_end_together", threads_that_end_together),
     ("a_process_that_cannot_be_ended", a_process_that_cannot_be_ended),
     ("a_process_whose_end_nobody_may_take_in", a_process_whose_end_nobody_may_take_in),
+    ("a_reply_that_finds_the_buffer_full", a_reply_that_finds_the_buffer_full),
 ];
 
 /// The second one's news come when the first one's have been read, and both are known by then: nobody is left whom they are about.
@@ -191,4 +195,42 @@ impl Traced {
         assert_eq!(waitpid(self.child, None), Ok(end));
         assert!(childless());
     }
+}
+
+/// The send buffer is full, for nobody knows where the receiver is, and an earlier refusal waits in the queue of errors, which makes the
+/// socket ready.
+fn a_reply_that_finds_the_buffer_full() {
+    const LOST: [u8; 4] = [10, 77, 0, 9];
+    let Some(cable) = Cable::lay() else { return };
+    let results = RefCell::new(None);
+    let handler = |packet: &mut Datagram| {
+        if packet.bytes() == b"gone" {
+            return packet.reply(b"x");
+        }
+        wait(packet.socket(), Events::empty());
+        let used = cpu_time();
+        let error = (0..10_000).find_map(|_| packet.reply(&[0; 500]).err()).expect("a full buffer");
+        results.replace(Some((error.kind(), cpu_time() - used)));
+        Ok(())
+    };
+    let mut server = UdpServer::builder().bind((NEAR, 0), handler).unwrap();
+    sockopt::set(server.socket(), SndBuf, 1).unwrap();
+    sockopt::set(server.socket(), RecvErr, true).unwrap();
+    let addr = server.local_addr().unwrap();
+    let bound = |to: [u8; 4]| {
+        let socket = Socket::new(Domain::INET, Type::DGRAM, None).unwrap();
+        socket.bind((to, 0)).unwrap();
+        socket
+    };
+    assert_eq!(bound(NEAR).send_to(b"gone", &addr).unwrap(), 4);
+    assert!(server.handle_request().unwrap());
+    cable.far(|| {
+        ip("addr add 10.77.0.9/24 dev vfar");
+        assert_eq!(bound(LOST).send_to(b"lost", &addr).unwrap(), 4);
+        ip("addr del 10.77.0.9/24 dev vfar");
+    });
+    assert!(server.handle_request().unwrap());
+    let (kind, used) = results.take().expect("it was asked");
+    assert_eq!(kind, io::ErrorKind::WouldBlock);
+    assert!(used < Duration::from_millis(300), "{used:?} of a second: it did not wait");
 }

@@ -1,7 +1,7 @@
 //! Which system call a thread is in, and with which arguments: proc(5)'s `syscall`.
 
 use std::ffi::c_long;
-use std::fs;
+use std::{env, fs};
 
 use nix::libc;
 
@@ -10,13 +10,20 @@ const NARROW: bool = cfg!(target_pointer_width = "32");
 pub const PPOLL: c_long = if NARROW { 414 } else { libc::SYS_ppoll };
 pub const PSELECT: c_long = if NARROW { 413 } else { libc::SYS_pselect6 };
 
-/// Whether the kernel tells. False, and said, where it does not, or where it is an emulator's call that it would tell.
+/// Whether the kernel tells, and it is these calls that it tells. False, and said, where it does not, and of an emulator, which makes
+/// calls of its own, and of a kernel before 5.1.
 pub fn are_told() -> bool {
-    let told = !super::emulated() && fs::read_to_string("/proc/self/syscall").is_ok();
-    if !told {
-        super::skipped("what a thread waits in: no /proc/PID/syscall, or an emulator's own calls");
-    }
-    told
+    let why_not = if super::emulated() {
+        "an emulator makes calls of its own"
+    } else if env::var_os("READYSOCK_BEFORE_5_1").is_some() {
+        "a kernel before 5.1 has others"
+    } else if fs::read_to_string("/proc/self/syscall").is_err() {
+        "there is no /proc/self/syscall"
+    } else {
+        return true;
+    };
+    super::skipped(&format!("the call in which a thread waits: {why_not}"));
+    false
 }
 
 /// The call and its six arguments; nothing while the thread runs. `thread` is its folder in /proc.
