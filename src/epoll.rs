@@ -273,7 +273,7 @@ impl<S: AsFd> Epoll<S> {
         if entry.number != UNREGISTERED {
             let fd = entry.source.as_fd();
             // A source that has another descriptor by now: the number it had may be somebody else's.
-            if fd.as_raw_fd() != entry.number || self.instance.delete(fd).is_err() {
+            if fd.as_raw_fd() != entry.number || self.instance.delete(entry.number).is_err() {
                 self.stale = true;
             }
         }

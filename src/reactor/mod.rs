@@ -254,10 +254,8 @@ impl Reactor {
                 let error = io::Error::new(ErrorKind::ConnectionAborted, "given up here");
                 self.connect_fails(key, error);
             }
-            // It is at work: what it needs to be taken out comes back when it is done.
-            kind @ Kind::Watch { watched: None, .. } => *kind = Kind::Removed,
             Kind::Listener(_) | Kind::Watch { .. } => self.let_go(key),
-            Kind::Removed | Kind::Waker(_) => return false,
+            Kind::Waker(_) => return false,
         }
         true
     }
@@ -265,7 +263,7 @@ impl Reactor {
     /// Whether there is a source of this key.
     #[must_use]
     pub fn contains(&self, key: Key) -> bool {
-        self.sources.get(key).is_some_and(|source| !matches!(source.kind, Kind::Removed))
+        self.sources.get(key).is_some()
     }
 
     /// The address that a listener, a connection or a datagram socket has: getsockname(2).
@@ -301,9 +299,6 @@ impl Drop for Reactor {
         for call in self.shared.close() {
             self.contain(None, |_| drop(call));
         }
-        for timer in self.timers.all() {
-            self.contain(None, |reactor| reactor.cancel(timer));
-        }
         let keys: Vec<Key> = self.sources.iter().map(|(key, _)| key).collect();
         for key in keys {
             match self.sources.get_mut(key).map(|source| &mut source.kind) {
@@ -321,6 +316,12 @@ impl Drop for Reactor {
                 _ => self.let_go(key),
             }
         }
+        // Last: also those that were set by who was told just now.
+        for timer in self.timers.all() {
+            self.contain(None, |reactor| reactor.cancel(timer));
+        }
+        let hook = self.on_problem.take();
+        self.contain(None, |_| drop(hook));
     }
 }
 

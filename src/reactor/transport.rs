@@ -151,11 +151,9 @@ fn gone() -> io::Error {
 
 impl AsFd for Transport<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self.connection() {
-            Some(connection) => connection.socket.as_fd(),
-            // A callback's transport outlives no connection; this is for completeness.
-            None => self.reactor.shared.waker(),
-        }
+        let socket = self.connection().map(|connection| connection.socket.as_fd());
+        // A callback's transport outlives no connection; this is for completeness.
+        socket.unwrap_or_else(|| self.reactor.shared.waker())
     }
 }
 

@@ -20,6 +20,9 @@ suite! {
         what_was_removed_ends_no_wait,
         a_number_that_was_left_can_be_watched_again,
         another_file_under_the_number,
+        what_had_the_number_before_is_not_reported,
+        one_descriptor_changes_hands_in_a_callback,
+        one_descriptor_of_two_sources_that_take_turns,
         a_number_that_is_another_source_s_by_now,
         standard_input_can_be_watched,
         a_connection_that_cannot_be_watched_is_lost,
@@ -87,6 +90,8 @@ suite! {
         a_panic_of_a_dispatcher_that_is_asked,
         a_panic_of_the_hook_and_of_what_was_thrown,
         panics_while_the_reactor_is_dropped,
+        a_panic_at_the_end_and_one_in_the_drop,
+        a_timer_that_is_set_while_the_reactor_is_dropped,
         a_panic_of_as_fd_while_the_reactor_is_dropped,
         a_panic_of_as_fd_leaves_the_reactor_whole;
     connect:
