@@ -235,7 +235,7 @@ impl Reactor {
 
     /// A connection, from whatever callback; `None` once it is closed or lost, and while it is still being made.
     pub fn transport(&mut self, key: Key) -> Option<Transport<'_>> {
-        let there = self.connection(key).is_some_and(|connection| !connection.is_closing());
+        let there = self.connection(key).is_some_and(|connection| !connection.is_over());
         there.then(|| Transport::new(self, key))
     }
 

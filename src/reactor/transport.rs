@@ -103,14 +103,23 @@ impl<'a> Transport<'a> {
         self.change(Connection::abort);
     }
 
-    /// Whether it was closed, aborted or lost: what is written now goes nowhere.
+    /// Whether what is written now goes nowhere: it was closed, aborted or lost, or a write has found a reset.
+    ///
+    /// After such a write there may be data still, from before the reset: it comes, and then
+    /// [`connection_lost`](super::Protocol::connection_lost). After [`close_write`](Transport::close_write) alone this is `false`.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.connection().is_none_or(Connection::is_closing)
     }
 
+    /// Whether nothing more is to be told of it but the end.
+    pub(super) fn is_over(&self) -> bool {
+        self.connection().is_none_or(Connection::is_over)
+    }
+
     /// Receives nothing until [`resume_reading`](Transport::resume_reading): the kernel's buffer fills, and the peer has to wait. That the
-    /// connection has ended is not noticed meanwhile, either.
+    /// connection has ended is not noticed meanwhile, either. Where a write finds a reset and the kernel still holds data, the connection
+    /// stays until this was read.
     pub fn pause_reading(&mut self) {
         self.change(Connection::pause_reading);
     }

@@ -44,6 +44,12 @@ suite! {
         unix_streams,
         addresses_and_options_of_a_transport,
         callbacks_reach_everything;
+    resets:
+        what_came_before_a_reset_is_told_whatever_is_done_then,
+        what_came_before_a_reset_waits_for_who_has_paused,
+        who_stops_reading_above_the_mark_hears_the_end,
+        a_producer_that_asks_comes_to_an_end,
+        lines_before_a_reset_are_told_to_who_answers;
     edges:
         every_length_comes_whole,
         data_and_the_end_that_came_together,

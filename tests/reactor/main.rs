@@ -15,6 +15,7 @@ mod marks;
 mod panics;
 mod refused;
 mod registrations;
+mod resets;
 mod selector;
 mod signals;
 mod sources;
