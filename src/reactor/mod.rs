@@ -119,8 +119,8 @@ pub struct Reactor {
     due: VecDeque<Key>,
     /// Until when closed connections are heard, the earliest first.
     drains: VecDeque<(Instant, Key)>,
-    /// The dispatchers, which are asked before each wait.
-    asking: Vec<Key>,
+    /// The dispatchers, which are asked before each wait, and whether they handle urgent data, as far as is known.
+    asking: Vec<(Key, bool)>,
     timers: Timers,
     shared: Arc<Shared>,
     reserve: Reserve,

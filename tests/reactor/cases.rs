@@ -149,6 +149,7 @@ suite! {
         a_dispatcher_that_wants_nothing_does_not_spin,
         what_is_told_unasked_may_be_asked_for,
         a_dispatcher_is_told_of_urgent_data_and_of_its_end,
+        a_dispatcher_that_handles_no_urgent_data_does_not_spin,
         what_a_source_holds_is_let_go_of;
     datagrams:
         each_datagram_is_a_message,
