@@ -140,10 +140,8 @@ impl Selector for Epoll {
             if self.stale {
                 self.rebuild(sources)?;
             }
-            let broken = mem::take(&mut self.broken);
-            found.extend(
-                broken.iter().filter(|key| self.watches(**key)).map(|key| (*key, Events::NVAL)),
-            );
+            let broken = mem::take(&mut self.broken).into_iter().filter(|key| self.watches(*key));
+            found.extend(broken.map(|key| (key, Events::NVAL)));
             let timeout = if found.is_empty() { timeout } else { Duration::ZERO.into() };
             self.events.clear();
             match self.instance.wait(&mut self.events, timeout, None) {

@@ -40,8 +40,8 @@
 //!   abort any connection, connect and listen, set timers, and remove itself.
 //! - Each connection made is lost once, last, with the [reason](Lost): also when the reactor is dropped.
 //! - Nothing is told to the wrong one: a source that was removed hears nothing more, though another one has its descriptor's number.
-//! - Nobody starves: in one pass, each source is read once, each listener takes 64 connections in, and the timers and posted calls are
-//!   made that were due when the pass began.
+//! - Nobody starves: in one pass, each connection is read once, each listener takes 64 connections in, each socket of
+//!   [`datagrams`](Reactor::datagrams) 64 of these, and the timers and posted calls are made that were due when the pass began.
 //! - A callback that panics loses its own connection; the reactor goes on, and tells [`on_problem`](Reactor::on_problem).
 //! - Out of descriptors, listeners rest and try again; nothing spins.
 
@@ -102,12 +102,17 @@ pub enum Backend {
     /// poll(2). Cost grows with the number of sources. As fast as epoll for some hundred that are busy.
     Poll,
     /// epoll(7). Cost grows with the number of sources that are ready.
+    ///
+    /// A child process that was forked has the same instance and not a copy: a child that goes on with the reactor, or drops it, takes the
+    /// parent's sources out, and the parent is told of them no more. It ends with `_exit`, by exec, or forgets the reactor
+    /// ([`std::mem::forget`]), and makes one of its own.
     Epoll,
 }
 
 /// An event loop. It owns its sources: listeners, connections, and whatever else it watches.
 ///
-/// It stays in one thread; a [`Handle`] reaches it from others.
+/// It stays in one thread; a [`Handle`] reaches it from others. And it stays in one process: what a forked child must not do with it stands
+/// at [`Backend::Epoll`].
 #[doc(alias = "event loop")]
 pub struct Reactor {
     backend: Backend,

@@ -88,7 +88,10 @@ impl<'a> Transport<'a> {
     }
 
     /// Closes the connection in order: what is queued is sent, then the peer is told, and what it still sends is thrown away until it has
-    /// closed too, for a second at most. (To close with input unread would be a reset, and could destroy what was sent.)
+    /// closed too, for a second or 64 MiB at most. (To close with input unread would be a reset, and could destroy what was sent.)
+    ///
+    /// That what is queued is sent has no limit in time: a peer that does not read keeps the connection. Who wants one keeps the
+    /// [`key`](Transport::key), and has a [timer](Reactor::call_later) call [`Reactor::remove`]. [`Reactor::transport`] does not find it any more.
     pub fn close(&mut self) {
         self.change(Connection::close);
     }

@@ -62,7 +62,7 @@ impl Reactor {
     /// Watches any source for events, of `IN`, `OUT` and `PRI`, and calls back when it has one; for none where they are empty.
     ///
     /// The source is the reactor's until it is [removed](Reactor::remove). `HUP`, `ERR` and `NVAL` are reported unasked where the backend
-    /// knows them; after `NVAL` (the descriptor is not open) the source is gone. A source that is ready and left so is reported again in each pass.
+    /// knows them; after `NVAL` (the descriptor is not open, or epoll needed a new instance and could not watch it there) the source is gone. A source that is ready and left so is reported again in each pass.
     ///
     /// ```
     /// use readysock::{Domain, Events, Socket, Type, reactor::{Backend, Reactor}};
