@@ -118,7 +118,7 @@ suite! {
         a_call_does_not_know_itself_any_more,
         reset_makes_a_call_later_or_earlier,
         the_longest_times_are_not_soon,
-        timers_that_come_and_go_leave_nothing,
+        timers_that_come_and_go_disturb_no_others,
         any_sequence_agrees_with_a_model;
     fairness:
         a_timer_that_sets_itself_again_at_zero_starves_nobody,
