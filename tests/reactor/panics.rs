@@ -316,7 +316,10 @@ pub fn panics_while_the_reactor_is_dropped(backend: Backend) {
     for bomb in [Bomb, Bomb] {
         it.call_later(Duration::from_secs(3600), move |_| drop(bomb));
     }
-    it.on_problem(|_| ());
+    let bomb = Bomb;
+    it.on_problem(move |_| {
+        let _ = &bomb;
+    });
     it.drop_reactor();
     assert!(matches!(first_seen.borrow().ended(), Lost::Dropped));
     assert!(matches!(second_seen.borrow().ended(), Lost::Dropped));

@@ -278,7 +278,8 @@ pub fn one_descriptor_of_two_sources_that_take_turns(backend: Backend) {
     let (two, two_told) = watch(&mut it, fd, Events::empty());
     for (watched, told, rests) in [(two, &two_told, one), (one, &one_told, two)] {
         it.passes(1);
-        (one_told.take(), two_told.take());
+        one_told.take();
+        two_told.take();
         it.set_events(watched, Events::IN);
         it.set_events(rests, Events::empty());
         it.passes(2);
