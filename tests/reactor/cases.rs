@@ -47,6 +47,7 @@ suite! {
     resets:
         what_came_before_a_reset_is_told_whatever_is_done_then,
         what_came_before_a_reset_waits_for_who_has_paused,
+        a_write_that_fails_while_reading_rests,
         who_stops_reading_above_the_mark_hears_the_end,
         a_producer_that_asks_comes_to_an_end,
         lines_before_a_reset_are_told_to_who_answers;

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -103,6 +103,38 @@ pub fn what_came_before_a_reset_waits_for_who_has_paused(backend: Backend) {
         assert_eq!(seen.borrow().data, LAST, "{name}: {seen:?}");
         assert_reset(&seen);
     }
+}
+
+/// A write that fails says nothing of what may still be read: who has paused is asked for nothing, unless there is no more.
+pub fn a_write_that_fails_while_reading_rests(backend: Backend) {
+    // Somebody has ended the writing half by a duplicate: the peer may go on.
+    let mut it = Loop::new(backend);
+    let (peer, seen) = Peer::new();
+    let (key, mut far) = it.connection(peer);
+    it.transport(key).unwrap().pause_reading();
+    Socket::from(it.clone_of(key)).shutdown(Shutdown::Write).unwrap();
+    it.transport(key).unwrap().write(b"x");
+    it.passes(2);
+    assert!(seen.borrow().lost.is_none());
+    far.write_all(LAST).unwrap();
+    drop(far);
+    it.transport(key).unwrap().resume_reading();
+    it.until(|| seen.borrow().lost.is_some());
+    assert_eq!(seen.borrow().data, LAST);
+    assert_reset(&seen);
+    // The end of the stream is all that is left.
+    let mut it = Loop::new(backend);
+    let (peer, seen) = Peer::new();
+    let (key, far) = it.connection(peer);
+    it.transport(key).unwrap().pause_reading();
+    far.shutdown(Shutdown::Write).unwrap();
+    let there = Socket::from(it.clone_of(key));
+    wait(&there, Events::RDHUP);
+    reset(far);
+    wait(&there, Events::HUP);
+    it.transport(key).unwrap().write(b"x");
+    it.passes(2);
+    assert_reset(&seen);
 }
 
 /// It reads no more than it can write: where the reset takes the queue away, it is told to go on.
