@@ -67,7 +67,8 @@ bitflags! {
         /// Hung up; reported unasked. C: `EPOLLHUP`.
         #[doc(alias = "EPOLLHUP")]
         const HUP = bit(libc::EPOLLHUP);
-        /// Report when it becomes ready, and not again as long as it stays so: read and write until EAGAIN. C: `EPOLLET`.
+        /// Report when it becomes ready, and when more arrives, and not as long as it merely stays so: read and write until EAGAIN. C:
+        /// `EPOLLET`.
         #[doc(alias = "EPOLLET")]
         const ET = bit(libc::EPOLLET);
         /// Report once, then nothing until [`set_flags`](Epoll::set_flags). C: `EPOLLONESHOT`.
@@ -131,8 +132,11 @@ impl<S> From<Refused<S>> for io::Error {
 /// An epoll instance that owns what it watches.
 ///
 /// It hands out shared references only: a source that was moved out or closed behind its back would stay registered, for the kernel
-/// watches the open file and not the descriptor, and its events would come for as long as a duplicate lives. Such an event is
-/// recognised here by its key, not reported, and ended by a new instance.
+/// watches the open file and not the descriptor, and its events would come for as long as a duplicate lives. Of a source that was
+/// removed such an event is recognised by its key, not reported, and ended by a new instance. One that was closed behind its back and is
+/// still here is reported until it is removed.
+///
+/// A child process that was forked has the same instance and not a copy: what it inserts and removes here, it does to the parent.
 #[doc = concat!(man_page!("epoll", 7))]
 pub struct Epoll<S> {
     instance: Instance,
@@ -203,7 +207,7 @@ impl<S> Epoll<S> {
         while let Some(event) = self.events.get(self.cursor) {
             self.cursor += 1;
             let (key, flags) = (Key::from_bits(event.u64), event.events);
-            if self.entries.get(key).is_some() {
+            if self.entries.get(key).is_some() && flags != 0 {
                 return Some(EpollEvent { key, flags: EpollFlags::from_bits_retain(flags) });
             }
         }
@@ -273,7 +277,7 @@ impl<S: AsFd> Epoll<S> {
         if entry.number != UNREGISTERED {
             let fd = entry.source.as_fd();
             // A source that has another descriptor by now: the number it had may be somebody else's.
-            if fd.as_raw_fd() != entry.number || self.instance.delete(fd).is_err() {
+            if fd.as_raw_fd() != entry.number || self.instance.delete(entry.number).is_err() {
                 self.stale = true;
             }
         }
@@ -282,6 +286,8 @@ impl<S: AsFd> Epoll<S> {
 
     /// `epoll_ctl(2)` with EPOLL_CTL_MOD: watches a source for other events, or again after [`ONESHOT`](EpollFlags::ONESHOT); `false` if it is
     /// no longer there.
+    ///
+    /// If an event waits for it, what is left of that are the events that are still asked for, and ERR and HUP.
     ///
     /// # Errors
     ///
@@ -311,6 +317,10 @@ impl<S: AsFd> Epoll<S> {
         }
         if let Some(entry) = self.entries.get_mut(key) {
             (entry.flags, entry.spent) = (flags, false);
+        }
+        let still = (flags | EpollFlags::ERR | EpollFlags::HUP).bits();
+        for event in self.events.iter_mut().filter(|event| { event.u64 } == key.to_bits()) {
+            event.events &= still;
         }
         Ok(true)
     }
@@ -393,7 +403,8 @@ impl<S: AsFd> Epoll<S> {
 
     fn drop_dead(&mut self) {
         let entries = &self.entries;
-        self.events.retain(|event| entries.get(Key::from_bits(event.u64)).is_some());
+        self.events
+            .retain(|event| event.events != 0 && entries.get(Key::from_bits(event.u64)).is_some());
     }
 
     /// A new instance with what is here, and with nothing else. A source that the kernel does not take any more has an error to report.

@@ -42,6 +42,36 @@ fn a_level_is_reported_as_long_as_it_is() {
     assert_eq!(take(&mut epoll, LONG), [(key, all)]);
 }
 
+/// What was reported and not taken yet is masked by what is asked for since, as in a `PollSet`; the end is told unasked.
+#[test]
+fn an_event_that_waits_is_of_what_is_asked_for_since() {
+    let mut epoll = Epoll::new().unwrap();
+    let (near, far) = pair();
+    let key = epoll.insert(far, EpollFlags::IN).unwrap();
+    write(&near);
+    assert_eq!(epoll.wait(LONG).unwrap(), 1);
+    assert!(epoll.set_flags(key, EpollFlags::OUT).unwrap());
+    assert_eq!(epoll.next_ready(), None);
+    // Not one of those that were left.
+    assert_eq!(take(&mut epoll, LONG), [(key, EpollFlags::OUT)]);
+    assert!(epoll.set_flags(key, EpollFlags::IN).unwrap());
+    assert_eq!(epoll.wait(LONG).unwrap(), 1);
+    assert!(epoll.set_flags(key, EpollFlags::PRI).unwrap());
+    assert_eq!(take(&mut epoll, NOW), [], "nor does it end a wait");
+    assert!(epoll.set_flags(key, EpollFlags::IN | EpollFlags::OUT).unwrap());
+    assert_eq!(epoll.wait(LONG).unwrap(), 1);
+    let (_other_near, other) = pair();
+    let other = epoll.insert(other, EpollFlags::OUT).unwrap();
+    assert!(epoll.set_flags(other, EpollFlags::IN).unwrap());
+    assert!(epoll.set_flags(key, EpollFlags::IN | EpollFlags::ET).unwrap());
+    let left = epoll.next_ready().map(|event| (event.key(), event.flags()));
+    assert_eq!((left, epoll.next_ready()), (Some((key, EpollFlags::IN)), None));
+    drop(near);
+    assert_eq!(epoll.wait(LONG).unwrap(), 1);
+    assert!(epoll.set_flags(key, EpollFlags::empty()).unwrap());
+    assert_eq!(epoll.next_ready().map(|event| event.flags()), Some(EpollFlags::HUP));
+}
+
 #[test]
 fn urgent_data_and_errors() {
     let mut epoll = Epoll::new().unwrap();

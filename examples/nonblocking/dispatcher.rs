@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 
 use readysock::reactor::{Dispatcher, Reactor};
+use readysock::sockopt::{self, Linger, SoLinger};
 use readysock::{Addr, Domain, Key, Socket, Type};
 
 use self::common::{LoopArguments, Say, Talk, Text};
@@ -45,7 +46,10 @@ impl Dispatcher for Door {
                     self.talk.fail(reactor, error);
                 }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            // It has gone again, or another process took it.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {
+            }
             Err(error) => self.talk.fail(reactor, error),
         }
     }
@@ -56,6 +60,17 @@ struct Echo {
     peer: Addr,
     talk: Talk,
     waiting: Vec<u8>,
+}
+
+impl Echo {
+    /// What goes wrong with a client, as a reset, ends its own conversation: never the server.
+    fn lose(&self, reactor: &mut Reactor, key: Key, error: io::Error) {
+        if error.kind() != ErrorKind::WouldBlock {
+            self.talk.problem(format_args!("{}: {error}", self.peer));
+            self.talk.line(reactor, format_args!("closing {}", self.peer));
+            reactor.remove(key);
+        }
+    }
 }
 
 impl Dispatcher for Echo {
@@ -76,17 +91,15 @@ impl Dispatcher for Echo {
                 self.talk.line(reactor, format_args!("received {text} from {}", self.peer));
                 self.waiting.extend_from_slice(&buffer[..n]);
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => self.talk.fail(reactor, error),
+            Err(error) => self.lose(reactor, key, error),
         }
     }
 
-    fn handle_write(&mut self, reactor: &mut Reactor, _: Key) {
+    fn handle_write(&mut self, reactor: &mut Reactor, key: Key) {
         self.talk.line(reactor, format_args!("sending {} to {}", Text(&self.waiting), self.peer));
         match self.socket.send(&self.waiting) {
             Ok(n) => drop(self.waiting.drain(..n)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => self.talk.fail(reactor, error),
+            Err(error) => self.lose(reactor, key, error),
         }
     }
 }
@@ -150,6 +163,12 @@ fn run(arguments: &LoopArguments) -> io::Result<()> {
     let address = door.local_addr()?;
     talk.line(&mut reactor, format_args!("listening on {address}"));
     reactor.dispatch(Door { socket: door, talk: talk.clone() })?;
+
+    // A client that goes with a reset, before it has said anything.
+    let rude = Socket::new(Domain::INET, Type::STREAM, None)?;
+    rude.connect(&address)?;
+    sockopt::set(&rude, SoLinger, Linger::Abort)?;
+    drop(rude);
 
     let socket = Socket::new(Domain::INET, Type::STREAM, None)?;
     socket.connect(address)?;

@@ -220,10 +220,8 @@ impl Reactor {
             self.cancel(deadline);
         }
         if let Some(mut protocol) = protocol {
-            self.contain(None, move |reactor| {
-                protocol.connect_failed(reactor, error);
-                drop(protocol);
-            });
+            self.contain(None, |reactor| protocol.connect_failed(reactor, error));
+            self.contain(None, |_| drop(protocol));
         }
     }
 }

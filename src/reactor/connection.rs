@@ -175,9 +175,14 @@ impl Connection {
             && !std::mem::replace(&mut self.clocked, true)
     }
 
-    /// Whether it is over, or will be without anybody's doing.
-    pub(super) fn is_closing(&self) -> bool {
+    /// Whether it is over, or will be without anybody's doing: nothing is told of it but the end.
+    pub(super) fn is_over(&self) -> bool {
         self.lost.is_some() || matches!(self.phase, Phase::Closing | Phase::Draining)
+    }
+
+    /// Whether what is written goes nowhere, by a close or by a reset.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_over() || self.writing == Writing::Failed
     }
 
     /// The first reason counts.
@@ -187,10 +192,13 @@ impl Connection {
         }
     }
 
-    /// A send did not go. After a reset there may be something to read still, and then there is an end for sure.
+    /// Another call than a read found an error. After a reset there may be something to read still, and then there is an end for sure.
+    /// Who has paused reading comes to it later, and where there is nothing, not at all.
+    #[cold]
     fn fail(&mut self, error: io::Error) {
+        let reads = self.phase == Phase::Open && !self.read_closed;
         match Lost::by(error) {
-            Lost::Reset if self.phase == Phase::Open && self.wants_in() => {
+            Lost::Reset if reads && (!self.is_reading_paused() || self.socket.may_be_read()) => {
                 (self.writing, self.queue) = (Writing::Failed, None);
             }
             why => self.lose(why),
@@ -228,7 +236,7 @@ impl Connection {
         } else {
             Due::Nothing
         };
-        if self.is_closing() { Due::Nothing } else { due }
+        if self.is_over() { Due::Nothing } else { due }
     }
 
     /// Above the high-water mark, and from there until the low one.
@@ -365,12 +373,12 @@ impl Connection {
     fn lose_by_pending_error(&mut self) {
         match self.socket.take_error() {
             Ok(None) => {}
-            Ok(Some(error)) | Err(error) => self.lose(Lost::by(error)),
+            Ok(Some(error)) | Err(error) => self.fail(error),
         }
     }
 
     pub(super) fn close(&mut self) {
-        if !self.is_closing() {
+        if !self.is_over() {
             self.phase = Phase::Closing;
             self.end_writing_if_due();
         }

@@ -67,12 +67,18 @@ pub trait Dispatcher: AsFd {
         let (_, _) = (reactor, key);
     }
 
-    /// Urgent data, which is watched for where one of the two is wanted.
+    /// Urgent data, which is watched for where one of the two is wanted. It is told in each pass until it is taken: a TCP socket's by
+    /// recv(2) with MSG_OOB, or by a read that goes past its place.
+    ///
+    /// What stands here unless it says otherwise handles none: from the first time on, this source is not watched for urgent data any
+    /// more. (A peer could keep the loop busy with one byte.)
     fn handle_except(&mut self, reactor: &mut Reactor, key: Key) {
-        let (_, _) = (reactor, key);
+        reactor.handles_no_urgent_data(key);
     }
 
     /// Its descriptor is not open any more; it was removed.
+    ///
+    /// epoll does not report that by itself: there it is told where this source wants something else than before, or not at all.
     fn handle_close(&mut self, reactor: &mut Reactor, key: Key) {
         let (_, _) = (reactor, key);
     }
@@ -123,14 +129,20 @@ impl Reactor {
         let source = Dispatched(dispatcher);
         let events = source.wants().unwrap_or_default();
         let key = self.insert(Kind::Watch { watched: Some(Box::new(source)), events })?;
-        self.asking.push(key);
+        self.asking.push((key, true));
         Ok(key)
+    }
+
+    fn handles_no_urgent_data(&mut self, key: Key) {
+        for (_, urgent) in self.asking.iter_mut().filter(|(other, _)| *other == key) {
+            *urgent = false;
+        }
     }
 
     /// Asks the dispatchers what they want: before each wait, for what they say hangs on anything.
     pub(super) fn ask(&mut self) {
         let mut asking = mem::take(&mut self.asking);
-        asking.retain(|&key| {
+        asking.retain(|&(key, urgent)| {
             let Some(source) = self.sources.get_mut(key) else { return false };
             let Kind::Watch { watched: place, .. } = &mut source.kind else { return true };
             let Some(watched) = place.take() else { return true };
@@ -139,6 +151,7 @@ impl Reactor {
             if let Kind::Watch { watched: place, events } = &mut source.kind {
                 *place = Some(watched);
                 *events = wants.unwrap_or(*events);
+                events.set(Events::PRI, urgent && events.contains(Events::PRI));
             }
             self.settle(key);
             true

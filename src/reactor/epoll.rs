@@ -59,8 +59,9 @@ impl Epoll {
                 self.broken.push(key);
                 Ok(UNREGISTERED)
             }
-            // It was closed meanwhile, and the number is that of another file.
+            // It was closed meanwhile, and the number is that of another file. The one before may live on in a duplicate, under this key.
             Err(error) if known && error.raw_os_error() == Some(libc::ENOENT) => {
+                self.stale = true;
                 self.register(key, fd, flags, false)
             }
             result => {
@@ -76,6 +77,11 @@ impl Epoll {
                 Ok(number)
             }
         }
+    }
+
+    /// Where the kernel knows of nothing under this number, what was registered may live on in a duplicate.
+    fn delete(&mut self, number: RawFd) {
+        self.stale |= number != UNREGISTERED && self.instance.delete(number).is_err();
     }
 
     /// A new instance, with what is watched and nothing else.
@@ -114,18 +120,19 @@ impl Selector for Epoll {
         }
         let old = mem::take(&mut self.watched[key.index()]);
         let old = old.map_or(UNREGISTERED, |old| old.number);
-        // Another descriptor now: the number it had may be somebody else's, and is left alone.
-        let known = old == fd.as_raw_fd();
-        self.stale |= old != UNREGISTERED && !known;
-        if !events.is_empty() {
-            let flags = flags(events, by);
-            let number = self.register(key, fd, flags, known)?;
-            self.watched[key.index()] = Some(Registered { key, flags, number });
-        } else if known {
-            // The kernel forgets by itself what is closed for good, and then knows no such registration.
-            let _ = self.instance.delete(fd);
+        let (known, flags) = (old == fd.as_raw_fd(), flags(events, by));
+        if !known {
+            self.delete(old);
         }
+        let number = self.register(key, fd, flags, known)?;
+        self.watched[key.index()] = Some(Registered { key, flags, number });
         Ok(())
+    }
+
+    fn forget(&mut self, key: Key) {
+        if let Some(old) = self.watched.get_mut(key.index()).and_then(Option::take) {
+            self.delete(old.number);
+        }
     }
 
     fn wait(&mut self, sources: &Sources, timeout: Timeout, found: &mut Batch) -> io::Result<()> {
@@ -133,10 +140,8 @@ impl Selector for Epoll {
             if self.stale {
                 self.rebuild(sources)?;
             }
-            let broken = mem::take(&mut self.broken);
-            found.extend(
-                broken.iter().filter(|key| self.watches(**key)).map(|key| (*key, Events::NVAL)),
-            );
+            let broken = mem::take(&mut self.broken).into_iter().filter(|key| self.watches(*key));
+            found.extend(broken.map(|key| (key, Events::NVAL)));
             let timeout = if found.is_empty() { timeout } else { Duration::ZERO.into() };
             self.events.clear();
             match self.instance.wait(&mut self.events, timeout, None) {

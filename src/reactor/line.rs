@@ -153,7 +153,7 @@ impl<P: LineProtocol> Lines<P> {
     fn hand_on(&mut self, transport: &mut Transport<'_>, data: &[u8]) -> usize {
         let mut taken = 0;
         loop {
-            if self.framing.mode == Mode::Deaf || transport.is_closing() {
+            if self.framing.mode == Mode::Deaf || transport.is_over() {
                 return data.len();
             }
             if transport.is_reading_paused() {

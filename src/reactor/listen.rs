@@ -12,7 +12,7 @@ use crate::addr::Addr;
 use crate::poll::Events;
 use crate::slab::Key;
 use crate::socket::Socket;
-use crate::sockopt::{self, AcceptConn, ReuseAddr};
+use crate::sockopt::{self, AcceptConn, ReuseAddr, SoType};
 use crate::{Domain, Type};
 
 /// How many connections a listener may bring in one pass: the others wait, and so do not keep those that are there waiting.
@@ -70,7 +70,8 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): it does not listen. `ENOTSOCK`: it is no socket.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): it does not listen, or for something else than streams. `ENOTSOCK`: it is no
+    ///   socket.
     /// - Those of [`Socket::set_nonblocking`], and of the backend.
     pub fn listen_on<P: Protocol + 'static>(
         &mut self,
@@ -79,6 +80,10 @@ impl Reactor {
     ) -> io::Result<Key> {
         if !sockopt::get(&socket, AcceptConn)? {
             let text = "the socket does not listen: call its listen first";
+            return Err(io::Error::new(ErrorKind::InvalidInput, text));
+        }
+        if sockopt::get(&socket, SoType)? != Type::STREAM {
+            let text = "the socket is of messages: listen on one of Type::STREAM";
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
         socket.set_nonblocking(true)?;

@@ -40,8 +40,8 @@
 //!   abort any connection, connect and listen, set timers, and remove itself.
 //! - Each connection made is lost once, last, with the [reason](Lost): also when the reactor is dropped.
 //! - Nothing is told to the wrong one: a source that was removed hears nothing more, though another one has its descriptor's number.
-//! - Nobody starves: in one pass, each source is read once, each listener takes 64 connections in, and the timers and posted calls are
-//!   made that were due when the pass began.
+//! - Nobody starves: in one pass, each connection is read once, each listener takes 64 connections in, each socket of
+//!   [`datagrams`](Reactor::datagrams) 64 of these, and the timers and posted calls are made that were due when the pass began.
 //! - A callback that panics loses its own connection; the reactor goes on, and tells [`on_problem`](Reactor::on_problem).
 //! - Out of descriptors, listeners rest and try again; nothing spins.
 
@@ -102,12 +102,17 @@ pub enum Backend {
     /// poll(2). Cost grows with the number of sources. As fast as epoll for some hundred that are busy.
     Poll,
     /// epoll(7). Cost grows with the number of sources that are ready.
+    ///
+    /// A child process that was forked has the same instance and not a copy: a child that goes on with the reactor, or drops it, takes the
+    /// parent's sources out, and the parent is told of them no more. It ends with `_exit`, by exec, or forgets the reactor
+    /// ([`std::mem::forget`]), and makes one of its own.
     Epoll,
 }
 
 /// An event loop. It owns its sources: listeners, connections, and whatever else it watches.
 ///
-/// It stays in one thread; a [`Handle`] reaches it from others.
+/// It stays in one thread; a [`Handle`] reaches it from others. And it stays in one process: what a forked child must not do with it stands
+/// at [`Backend::Epoll`].
 #[doc(alias = "event loop")]
 pub struct Reactor {
     backend: Backend,
@@ -119,8 +124,8 @@ pub struct Reactor {
     due: VecDeque<Key>,
     /// Until when closed connections are heard, the earliest first.
     drains: VecDeque<(Instant, Key)>,
-    /// The dispatchers, which are asked before each wait.
-    asking: Vec<Key>,
+    /// The dispatchers, which are asked before each wait, and whether they handle urgent data, as far as is known.
+    asking: Vec<(Key, bool)>,
     timers: Timers,
     shared: Arc<Shared>,
     reserve: Reserve,
@@ -235,7 +240,7 @@ impl Reactor {
 
     /// A connection, from whatever callback; `None` once it is closed or lost, and while it is still being made.
     pub fn transport(&mut self, key: Key) -> Option<Transport<'_>> {
-        let there = self.connection(key).is_some_and(|connection| !connection.is_closing());
+        let there = self.connection(key).is_some_and(|connection| !connection.is_over());
         there.then(|| Transport::new(self, key))
     }
 
@@ -254,10 +259,8 @@ impl Reactor {
                 let error = io::Error::new(ErrorKind::ConnectionAborted, "given up here");
                 self.connect_fails(key, error);
             }
-            // It is at work: what it needs to be taken out comes back when it is done.
-            kind @ Kind::Watch { watched: None, .. } => *kind = Kind::Removed,
             Kind::Listener(_) | Kind::Watch { .. } => self.let_go(key),
-            Kind::Removed | Kind::Waker(_) => return false,
+            Kind::Waker(_) => return false,
         }
         true
     }
@@ -265,7 +268,7 @@ impl Reactor {
     /// Whether there is a source of this key.
     #[must_use]
     pub fn contains(&self, key: Key) -> bool {
-        self.sources.get(key).is_some_and(|source| !matches!(source.kind, Kind::Removed))
+        self.sources.get(key).is_some()
     }
 
     /// The address that a listener, a connection or a datagram socket has: getsockname(2).
@@ -301,9 +304,6 @@ impl Drop for Reactor {
         for call in self.shared.close() {
             self.contain(None, |_| drop(call));
         }
-        for timer in self.timers.all() {
-            self.contain(None, |reactor| reactor.cancel(timer));
-        }
         let keys: Vec<Key> = self.sources.iter().map(|(key, _)| key).collect();
         for key in keys {
             match self.sources.get_mut(key).map(|source| &mut source.kind) {
@@ -321,6 +321,12 @@ impl Drop for Reactor {
                 _ => self.let_go(key),
             }
         }
+        // Last: also those that were set by who was told just now.
+        for timer in self.timers.all() {
+            self.contain(None, |reactor| reactor.cancel(timer));
+        }
+        let hook = self.on_problem.take();
+        self.contain(None, |_| drop(hook));
     }
 }
 

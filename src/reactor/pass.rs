@@ -2,13 +2,13 @@
 
 use std::io::{self, ErrorKind};
 use std::mem;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::connection::{Came, Due};
 use super::protocol::{Lost, Protocol};
-use super::selector::{Selector, Trigger};
+use super::selector::Selector;
 use super::source::{Kind, Source};
 use super::{Problem, Reactor, Transport};
 use crate::contain::contain;
@@ -139,7 +139,6 @@ impl Reactor {
                     self.contain(None, call);
                 }
             }
-            Kind::Removed => {}
         }
     }
 
@@ -185,21 +184,16 @@ impl Reactor {
                 let protocol = connection.protocol.take();
                 self.let_go(key); // The descriptor is free again before anybody hears of it.
                 if let Some(mut protocol) = protocol {
-                    self.contain(None, |reactor| {
-                        protocol.connection_lost(reactor, why);
-                        drop(protocol);
-                    });
+                    self.contain(None, |reactor| protocol.connection_lost(reactor, why));
+                    // For itself: a drop that panics while another panic unwinds ends the process.
+                    self.contain(None, |_| drop(protocol));
                 }
             }
         }
     }
 
     fn end_drains(&mut self) {
-        if self.drains.is_empty() {
-            return;
-        }
-        let now = Instant::now();
-        while self.drains.front().is_some_and(|(until, _)| *until <= now) {
+        while self.drains.front().is_some_and(|(until, _)| *until <= Instant::now()) {
             let Some((_, key)) = self.drains.pop_front() else { return };
             if let Some(connection) = self.connection(key) {
                 connection.lose(Lost::Closed);
@@ -214,13 +208,7 @@ impl Reactor {
             return Err(io::Error::other("the reactor is going: it takes nothing new"));
         }
         let mut source = Source::new(kind);
-        let (key, interest) = (self.sources.next_key(), source.interest());
-        if let Some(fd) = source.fd() {
-            if !interest.is_empty() {
-                set(&mut *self.selector, key, fd, interest, source.trigger())?;
-                source.armed = interest;
-            }
-        }
+        arm(&mut *self.selector, self.sources.next_key(), &mut source)?;
         Ok(self.sources.insert(source))
     }
 
@@ -245,6 +233,9 @@ impl Reactor {
             if connection.begins_to_drain() {
                 self.drains.push_back((Instant::now() + drain::TIME, key));
             }
+        } else if source.interest().is_empty() && !mem::take(&mut source.armed).is_empty() {
+            // At once, not before the next wait: its descriptor may be another source's next. A connection's is its own.
+            self.selector.forget(key);
         }
         if !source.dirty && (source.again || source.interest() != source.armed) {
             source.dirty = true;
@@ -263,12 +254,12 @@ impl Reactor {
             let key = self.dirty[index];
             let Some(source) = self.sources.get_mut(key) else { continue };
             source.dirty = false;
-            let (interest, again) = (source.interest(), mem::take(&mut source.again));
-            let changed = interest != source.armed || again;
-            let Some(fd) = source.fd().filter(|_| changed) else { continue };
-            match set(&mut *self.selector, key, fd, interest, source.trigger()) {
-                Ok(()) => source.armed = interest,
-                Err(error) => self.unwatchable(key, error),
+            if mem::take(&mut source.again) || source.interest() != source.armed {
+                if let Err(error) = arm(&mut *self.selector, key, source) {
+                    // The selector watches it no more.
+                    source.armed = Events::empty();
+                    self.unwatchable(key, error);
+                }
             }
         }
         // Not one by one: should a source's as_fd panic, the list is whole. And errors may have added some.
@@ -276,15 +267,12 @@ impl Reactor {
     }
 
     fn unwatchable(&mut self, key: Key, error: io::Error) {
-        let Some(source) = self.sources.get_mut(key) else { return };
-        // The selector watches it no more.
-        source.armed = Events::empty();
-        match &mut source.kind {
-            Kind::Connection(connection) => {
+        match self.sources.get_mut(key).map(|source| &mut source.kind) {
+            Some(Kind::Connection(connection)) => {
                 connection.lose(Lost::Error(error));
                 self.settle(key);
             }
-            Kind::Connecting(_) => self.connect_fails(key, error),
+            Some(Kind::Connecting(_)) => self.connect_fails(key, error),
             _ => self.give_up(key, error),
         }
     }
@@ -293,16 +281,13 @@ impl Reactor {
     pub(super) fn disarm(&mut self, key: Key) {
         let Some(source) = self.sources.get_mut(key) else { return };
         if !mem::take(&mut source.armed).is_empty() {
-            if let Some(fd) = source.fd() {
-                // To watch for nothing is never refused.
-                let _ = self.selector.set(key, fd, Events::empty(), Trigger::Level);
-            }
+            self.selector.forget(key);
         }
     }
 
-    /// Takes a source out. Its as_fd and its drop may panic, and others are still to be told.
+    /// Takes a source out. Its drop may panic, and others are still to be told.
     pub(super) fn let_go(&mut self, key: Key) {
-        self.contain(None, |reactor| reactor.disarm(key));
+        self.disarm(key);
         let source = self.sources.remove(key);
         self.contain(None, |_| drop(source));
     }
@@ -344,17 +329,18 @@ impl Reactor {
     }
 }
 
-/// A negative descriptor is legal in safe code, and none that could be watched: poll would pass over it in silence.
-fn set(
-    selector: &mut dyn Selector,
-    key: Key,
-    fd: BorrowedFd<'_>,
-    events: Events,
-    trigger: Trigger,
-) -> io::Result<()> {
-    if fd.as_raw_fd() < 0 && !events.is_empty() {
-        selector.set(key, fd, Events::empty(), trigger)?;
-        return Err(io::Error::from_raw_os_error(libc::EBADF));
+/// Tells the selector what a source is to be watched for now.
+fn arm(selector: &mut dyn Selector, key: Key, source: &mut Source) -> io::Result<()> {
+    let interest = source.interest();
+    match source.fd().filter(|_| !interest.is_empty()) {
+        None => selector.forget(key),
+        // It is legal in safe code, and none that could be watched: poll would pass over it in silence.
+        Some(fd) if fd.as_raw_fd() < 0 => {
+            selector.forget(key);
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
+        Some(fd) => selector.set(key, fd, interest, source.trigger())?,
     }
-    selector.set(key, fd, events, trigger)
+    source.armed = interest;
+    Ok(())
 }

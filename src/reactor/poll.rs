@@ -22,6 +22,10 @@ impl Selector for Poll {
         Ok(())
     }
 
+    fn forget(&mut self, key: Key) {
+        self.watched.set(key, Events::empty());
+    }
+
     fn wait(&mut self, sources: &Sources, timeout: Timeout, found: &mut Batch) -> io::Result<()> {
         let list = self.watched.list();
         let mut array: Vec<PollFd<'_>> = recycle(std::mem::take(&mut self.array));

@@ -59,7 +59,8 @@ pub trait Protocol {
 
     /// There was no connection to be had, at any of the addresses, in time: in place of all the others.
     ///
-    /// The error is that of the last address; [`TimedOut`](io::ErrorKind::TimedOut) without an errno where the time was over.
+    /// The error is that of the last address; without an errno, [`TimedOut`](io::ErrorKind::TimedOut) where the time was over, and
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) where it was [removed](Reactor::remove) or the reactor dropped.
     fn connect_failed(&mut self, reactor: &mut Reactor, error: io::Error) {
         let (_, _) = (reactor, error);
     }

@@ -28,6 +28,10 @@ impl Selector for Select {
         Ok(())
     }
 
+    fn forget(&mut self, key: Key) {
+        self.watched.set(key, Events::empty());
+    }
+
     fn wait(&mut self, sources: &Sources, timeout: Timeout, found: &mut Batch) -> io::Result<()> {
         let list = self.watched.list();
         let fd = |key| sources.get(key).and_then(|source| source.fd());

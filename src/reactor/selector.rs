@@ -8,8 +8,8 @@
 //!    ready for: as long as it is, not once. For one that is set [by edges](Trigger::Edge) once is enough: after it was set, also to the
 //!    same events again, and after something came. The reactor sets it again unless it knows that nothing is left. Where more can be left than
 //!    a short read shows, `PRI`, `RDHUP`, `ERR` or `HUP` is reported with `IN`. (`tests/reactor/edges.rs` is for this one.)
-//! 2. A source that is set to no events is not watched: whatever happens to it (a peer's hang-up or reset too) is neither reported nor
-//!    ends a wait. Watched again, it is reported as if it had been all along.
+//! 2. A source that was [forgotten](Selector::forget) is not watched: whatever happens to it (a peer's hang-up or reset too) is neither reported nor
+//!    ends a wait. Watched again, it is reported as if it had been all along. Its descriptor is free for another source at once.
 //! 3. A report bears the key of the source. One is never reported under the key of a source that had its descriptor's number before.
 //! 4. In one wait a source is reported once, with all that was found.
 //! 5. A connection that has ended is ready, for whatever it is watched: the read or write then tells how. (`ERR` and `HUP` may be reported
@@ -49,10 +49,11 @@ pub(super) enum Trigger {
 }
 
 pub(super) trait Selector {
-    /// Watches `fd` for `events` under `key` from now on, and for nothing where there are none.
-    ///
-    /// Before a source's descriptor is closed, or another takes its place, it is set to no events.
+    /// Watches `fd` for `events`, of which there are some, under `key` from now on.
     fn set(&mut self, key: Key, fd: BorrowedFd<'_>, events: Events, by: Trigger) -> io::Result<()>;
+
+    /// Watches the source of this key no more, if it did: before its descriptor is closed, or another takes its place.
+    fn forget(&mut self, key: Key);
 
     /// Waits, and puts what is ready into `found`.
     fn wait(&mut self, sources: &Sources, timeout: Timeout, found: &mut Batch) -> io::Result<()>;

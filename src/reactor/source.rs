@@ -33,8 +33,6 @@ pub(super) enum Kind {
         watched: Option<Box<dyn Watched>>,
         events: Events,
     },
-    /// A watch that was removed by its own callback, which is still at work.
-    Removed,
     Waker(Arc<Shared>),
 }
 
@@ -51,7 +49,6 @@ impl Source {
             Kind::Connecting(connecting) => connecting.fd(),
             Kind::Listener(listening) => Some(listening.socket.as_fd()),
             Kind::Watch { watched, .. } => watched.as_ref().map(|watched| watched.fd()),
-            Kind::Removed => None,
             Kind::Waker(shared) => Some(shared.waker()),
         }
     }
@@ -73,7 +70,6 @@ impl Source {
             Kind::Connecting(connecting) => connecting.interest(),
             Kind::Listener(listening) => listening.interest(),
             Kind::Watch { events, .. } => *events,
-            Kind::Removed => Events::empty(),
             Kind::Waker(_) => Events::IN,
         }
     }
@@ -83,7 +79,7 @@ impl Source {
         match &self.kind {
             Kind::Connection(connection) => connection.is_due(),
             Kind::Connecting(connecting) => connecting.is_due(),
-            Kind::Listener(_) | Kind::Watch { .. } | Kind::Removed | Kind::Waker(_) => false,
+            Kind::Listener(_) | Kind::Watch { .. } | Kind::Waker(_) => false,
         }
     }
 }

@@ -88,7 +88,10 @@ impl<'a> Transport<'a> {
     }
 
     /// Closes the connection in order: what is queued is sent, then the peer is told, and what it still sends is thrown away until it has
-    /// closed too, for a second at most. (To close with input unread would be a reset, and could destroy what was sent.)
+    /// closed too, for a second or 64 MiB at most. (To close with input unread would be a reset, and could destroy what was sent.)
+    ///
+    /// That what is queued is sent has no limit in time: a peer that does not read keeps the connection. Who wants one keeps the
+    /// [`key`](Transport::key), and has a [timer](Reactor::call_later) call [`Reactor::remove`]. [`Reactor::transport`] does not find it any more.
     pub fn close(&mut self) {
         self.change(Connection::close);
     }
@@ -103,14 +106,23 @@ impl<'a> Transport<'a> {
         self.change(Connection::abort);
     }
 
-    /// Whether it was closed, aborted or lost: what is written now goes nowhere.
+    /// Whether what is written now goes nowhere: it was closed, aborted or lost, or a write has found a reset.
+    ///
+    /// After such a write there may be data still, from before the reset: it comes, and then
+    /// [`connection_lost`](super::Protocol::connection_lost). After [`close_write`](Transport::close_write) alone this is `false`.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.connection().is_none_or(Connection::is_closing)
     }
 
+    /// Whether nothing more is to be told of it but the end.
+    pub(super) fn is_over(&self) -> bool {
+        self.connection().is_none_or(Connection::is_over)
+    }
+
     /// Receives nothing until [`resume_reading`](Transport::resume_reading): the kernel's buffer fills, and the peer has to wait. That the
-    /// connection has ended is not noticed meanwhile, either.
+    /// connection has ended is not noticed meanwhile, either. Where a write finds a reset and the kernel still holds data, the connection
+    /// stays until this was read.
     pub fn pause_reading(&mut self) {
         self.change(Connection::pause_reading);
     }
@@ -151,11 +163,9 @@ fn gone() -> io::Error {
 
 impl AsFd for Transport<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self.connection() {
-            Some(connection) => connection.socket.as_fd(),
-            // A callback's transport outlives no connection; this is for completeness.
-            None => self.reactor.shared.waker(),
-        }
+        let socket = self.connection().map(|connection| connection.socket.as_fd());
+        // A callback's transport outlives no connection; this is for completeness.
+        socket.unwrap_or_else(|| self.reactor.shared.waker())
     }
 }
 

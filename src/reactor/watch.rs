@@ -62,7 +62,7 @@ impl Reactor {
     /// Watches any source for events, of `IN`, `OUT` and `PRI`, and calls back when it has one; for none where they are empty.
     ///
     /// The source is the reactor's until it is [removed](Reactor::remove). `HUP`, `ERR` and `NVAL` are reported unasked where the backend
-    /// knows them; after `NVAL` (the descriptor is not open) the source is gone. A source that is ready and left so is reported again in each pass.
+    /// knows them; after `NVAL` (the descriptor is not open, or epoll needed a new instance and could not watch it there) the source is gone. A source that is ready and left so is reported again in each pass.
     ///
     /// ```
     /// use readysock::{Domain, Events, Socket, Type, reactor::{Backend, Reactor}};
@@ -82,7 +82,8 @@ impl Reactor {
     /// # Errors
     ///
     /// - `EBADF`: a negative descriptor. One that is not open otherwise is told with `NVAL`.
-    /// - Of the epoll backend: `EPERM` for a regular file; `EEXIST` where this descriptor is watched already; `ENOSPC`.
+    /// - Of the epoll backend: `EPERM` for a regular file; `EEXIST` where this descriptor is watched already, by a source that was not
+    ///   removed and has events; `ENOSPC`.
     pub fn watch<S: AsFd + 'static>(
         &mut self,
         source: S,
@@ -185,14 +186,12 @@ impl Reactor {
         }
         let Some(mut watched) = place.take() else { return };
         self.contain(Some(key), |reactor| watched.ready(reactor, key, found));
-        let Some(source) = self.sources.get_mut(key) else { return };
-        let removed = matches!(source.kind, Kind::Removed) || found.contains(Events::NVAL);
-        match &mut source.kind {
-            Kind::Watch { watched: place, .. } => *place = Some(watched),
-            // It comes back, so that it can be taken out of the selector.
-            kind => *kind = Kind::Watch { watched: Some(watched), events: Events::empty() },
+        match self.sources.get_mut(key).map(|source| &mut source.kind) {
+            Some(Kind::Watch { watched: place, .. }) => *place = Some(watched),
+            // It was removed meanwhile.
+            _ => return self.contain(None, |_| drop(watched)).unwrap_or_default(),
         }
-        if removed {
+        if found.contains(Events::NVAL) {
             self.let_go(key);
         }
         self.settle(key);

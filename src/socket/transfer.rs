@@ -184,6 +184,15 @@ impl Socket {
         Ok((len, truncated, self.addr(addr)))
     }
 
+    /// Whether something is there to be read, as far as one can tell: not at the end of the stream, or where a read would fail.
+    #[cold]
+    pub(crate) fn may_be_read(&self) -> bool {
+        match sys::peek(self.as_fd(), &mut [0]) {
+            Ok(n) => n > 0,
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        }
+    }
+
     /// Throws away messages of the queue of errors: timestamps, say. They make a socket ready, and no read takes them.
     #[cold]
     pub(crate) fn drop_queued_errors(&self) {

@@ -40,9 +40,9 @@ impl Instance {
         self.control(libc::EPOLL_CTL_MOD, fd.as_raw_fd(), flags, data)
     }
 
-    /// epoll_ctl(2) with EPOLL_CTL_DEL.
-    pub(crate) fn delete(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_DEL, fd.as_raw_fd(), 0, 0)
+    /// epoll_ctl(2) with EPOLL_CTL_DEL: of what is registered under this number here. Nobody's descriptor is touched, so it need not be lent.
+    pub(crate) fn delete(&self, number: RawFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, number, 0, 0)
     }
 
     fn control(&self, operation: c_int, fd: RawFd, flags: u32, data: u64) -> io::Result<()> {

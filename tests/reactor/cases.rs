@@ -20,6 +20,9 @@ suite! {
         what_was_removed_ends_no_wait,
         a_number_that_was_left_can_be_watched_again,
         another_file_under_the_number,
+        what_had_the_number_before_is_not_reported,
+        one_descriptor_changes_hands_in_a_callback,
+        one_descriptor_of_two_sources_that_take_turns,
         a_number_that_is_another_source_s_by_now,
         standard_input_can_be_watched,
         a_connection_that_cannot_be_watched_is_lost,
@@ -41,6 +44,13 @@ suite! {
         unix_streams,
         addresses_and_options_of_a_transport,
         callbacks_reach_everything;
+    resets:
+        what_came_before_a_reset_is_told_whatever_is_done_then,
+        what_came_before_a_reset_waits_for_who_has_paused,
+        a_write_that_fails_while_reading_rests,
+        who_stops_reading_above_the_mark_hears_the_end,
+        a_producer_that_asks_comes_to_an_end,
+        lines_before_a_reset_are_told_to_who_answers;
     edges:
         every_length_comes_whole,
         data_and_the_end_that_came_together,
@@ -87,6 +97,8 @@ suite! {
         a_panic_of_a_dispatcher_that_is_asked,
         a_panic_of_the_hook_and_of_what_was_thrown,
         panics_while_the_reactor_is_dropped,
+        a_panic_at_the_end_and_one_in_the_drop,
+        a_timer_that_is_set_while_the_reactor_is_dropped,
         a_panic_of_as_fd_while_the_reactor_is_dropped,
         a_panic_of_as_fd_leaves_the_reactor_whole;
     connect:
@@ -107,7 +119,7 @@ suite! {
         a_call_does_not_know_itself_any_more,
         reset_makes_a_call_later_or_earlier,
         the_longest_times_are_not_soon,
-        timers_that_come_and_go_leave_nothing,
+        timers_that_come_and_go_disturb_no_others,
         any_sequence_agrees_with_a_model;
     fairness:
         a_timer_that_sets_itself_again_at_zero_starves_nobody,
@@ -138,6 +150,7 @@ suite! {
         a_dispatcher_that_wants_nothing_does_not_spin,
         what_is_told_unasked_may_be_asked_for,
         a_dispatcher_is_told_of_urgent_data_and_of_its_end,
+        a_dispatcher_that_handles_no_urgent_data_does_not_spin,
         what_a_source_holds_is_let_go_of;
     datagrams:
         each_datagram_is_a_message,

@@ -102,6 +102,13 @@ pub fn what_does_not_listen_is_refused(backend: Backend) {
         let refused = it.listen_on(socket, |_| Peer::new().0);
         assert_eq!(refused.expect_err("refused").kind(), std::io::ErrorKind::InvalidInput);
     }
+    // One of messages that listens: its connections would be no streams.
+    let (packets, name) = (readysock::Type::SEQPACKET, readysock::UnixAddr::unnamed());
+    let packets = readysock::Socket::new(readysock::Domain::UNIX, packets, None).unwrap();
+    packets.bind(name).unwrap();
+    packets.listen(1).unwrap();
+    let refused = it.listen_on(packets, |_| Peer::new().0);
+    crate::support::options::assert_refused(refused, "listen on one of Type::STREAM");
     let pipe = readysock::Socket::from(crate::support::fds::pipe().0);
     let refused = it.listen_on(pipe, |_| Peer::new().0);
     assert_eq!(refused.expect_err("refused").raw_os_error(), Some(libc::ENOTSOCK));

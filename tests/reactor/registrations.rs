@@ -14,7 +14,7 @@ use readysock::{Events, Socket};
 use crate::selector::{Leaked, NOT_OPEN, OPEN, Shifty, pair_with_data, watch};
 use crate::support::faults;
 use crate::support::fds::{numbered, pipe};
-use crate::tools::{Loop, Peer, pattern};
+use crate::tools::{Loop, Peer, add, count, pattern};
 
 /// Sources that say now this descriptor, now that: none of it is anybody else's loss.
 pub fn sources_whose_descriptor_changes_do_no_harm(backend: Backend) {
@@ -215,6 +215,78 @@ pub fn another_file_under_the_number(backend: Backend) {
     it.set_events(key, Events::IN);
     it.passes(1);
     assert_eq!((told.take(), it.contains(key)), (vec![Events::IN], true));
+}
+
+/// The same, and the file before lives on in a duplicate, and is ready: it is not what the source says, and is not reported.
+pub fn what_had_the_number_before_is_not_reported(backend: Backend) {
+    for rests in [false, true] {
+        let mut it = Loop::new(backend);
+        let before = pair_with_data();
+        let _duplicate = before.try_clone().unwrap();
+        let number = before.as_raw_fd();
+        let (key, told) = watch(&mut it, before, Events::IN);
+        it.passes(1);
+        assert_eq!(told.take(), [Events::IN]);
+        let (quiet, writer) = pipe();
+        // SAFETY: the number stays the source's, which is what it says and closes.
+        assert_eq!(unsafe { libc::dup2(quiet.as_raw_fd(), number) }, number);
+        // A pass would find what is there under the key of nobody.
+        it.set_events(key, if rests { Events::empty() } else { Events::PRI });
+        it.passes(usize::from(!rests));
+        it.set_events(key, Events::IN);
+        it.passes(2);
+        assert_eq!(told.take(), [], "{rests}: of the file before");
+        assert_waits(&mut it, "the file before");
+        nix::unistd::write(&writer, b"x").unwrap();
+        it.passes(1);
+        assert_eq!((told.take(), it.contains(key)), (vec![Events::IN], true), "{rests}");
+    }
+}
+
+/// A callback takes its own source out, or has it rest, and watches the descriptor anew: at once, on every backend.
+pub fn one_descriptor_changes_hands_in_a_callback(backend: Backend) {
+    for removes in [true, false] {
+        let mut it = Loop::new(backend);
+        let fd = Rc::new(pair_with_data());
+        let (first, second) = (count(), count());
+        let (again, told, next) = (Rc::clone(&fd), Rc::clone(&first), Rc::clone(&second));
+        let key = it
+            .watch(Rc::clone(&fd), Events::IN, move |reactor, key, _, _| {
+                add(&told);
+                if removes {
+                    assert!(reactor.remove(key) && !reactor.contains(key));
+                } else {
+                    assert!(reactor.set_events(key, Events::empty()));
+                }
+                let next = Rc::clone(&next);
+                reactor.watch(Rc::clone(&again), Events::IN, move |_, _, _, _| add(&next)).unwrap();
+            })
+            .unwrap();
+        it.passes(3);
+        assert_eq!((first.get(), second.get()), (1, 2), "{removes}");
+        assert_eq!(it.contains(key), !removes);
+        // What the first one held is let go of: its source is one of two that are left, or gone.
+        assert_eq!(Rc::strong_count(&fd), if removes { 2 } else { 4 });
+    }
+}
+
+/// Two sources over one descriptor, of which one rests: who is to be watched next may be told first.
+pub fn one_descriptor_of_two_sources_that_take_turns(backend: Backend) {
+    let mut it = Loop::new(backend);
+    let fd = Rc::new(pair_with_data());
+    let (one, one_told) = watch(&mut it, Rc::clone(&fd), Events::IN);
+    let (two, two_told) = watch(&mut it, fd, Events::empty());
+    for (watched, told, rests) in [(two, &two_told, one), (one, &one_told, two)] {
+        it.passes(1);
+        one_told.take();
+        two_told.take();
+        it.set_events(watched, Events::IN);
+        it.set_events(rests, Events::empty());
+        it.passes(2);
+        assert_eq!(told.take(), [Events::IN; 2]);
+        assert!(it.contains(one) && it.contains(two));
+    }
+    assert!(one_told.borrow().is_empty() && two_told.borrow().is_empty());
 }
 
 /// Somebody closed a source's descriptor, and its number is another source's: what becomes of the first is nothing to that one.

@@ -319,8 +319,10 @@ pub fn contract_7_a_signal_does_not_end_a_wait(backend: Backend) {
     let _timer = support::ticks::every(Duration::from_millis(2));
     let mut it = Loop::new(backend);
     let (time, start) = (Duration::from_millis(30), Instant::now());
+    let before = support::ticks::handled();
     it.run_once(time).unwrap();
     assert!(start.elapsed() >= time, "early");
+    assert!(support::ticks::handled() > before, "no signal has come");
 }
 
 pub fn contract_8_however_many_are_ready_none_is_passed_over(backend: Backend) {

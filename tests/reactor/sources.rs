@@ -330,6 +330,52 @@ pub fn a_dispatcher_is_told_of_urgent_data_and_of_its_end(backend: Backend) {
     drop(near);
 }
 
+/// One urgent byte, and nobody who handles such: it is reported once, and ends no wait after that. What is read comes as ever.
+pub fn a_dispatcher_that_handles_no_urgent_data_does_not_spin(backend: Backend) {
+    struct Plain(std::net::TcpStream, bool, Rc<RefCell<Vec<u8>>>);
+    impl AsFd for Plain {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+    impl Dispatcher for Plain {
+        fn readable(&self) -> bool {
+            self.1
+        }
+        fn writable(&self) -> bool {
+            !self.1
+        }
+        fn handle_read(&mut self, _: &mut Reactor, _: Key) {
+            let mut buffer = [0; 64];
+            let n = self.0.read(&mut buffer).expect("ready");
+            self.2.borrow_mut().extend_from_slice(&buffer[..n]);
+        }
+    }
+    use nix::sys::socket::{MsgFlags, send};
+    use std::os::fd::AsRawFd;
+    for reads in [true, false] {
+        let mut it = Loop::new(backend);
+        let (mut near, far) = crate::support::options::tcp();
+        // Where it wants to write, there is no room.
+        let _ = crate::tools::fill(&far);
+        let (there, read) = (far.try_clone().unwrap(), Rc::default());
+        it.dispatch(Plain(far, reads, Rc::clone(&read))).unwrap();
+        send(near.as_raw_fd(), b"!", MsgFlags::MSG_OOB).unwrap();
+        crate::support::sockets::wait(&there.into(), Events::PRI);
+        it.passes(1);
+        let passes = it.passes_within(Duration::from_millis(20));
+        assert!(passes <= 3, "reads {reads}: {passes} passes: it spins");
+        if reads {
+            near.write_all(b"after it").unwrap();
+            it.until(|| read.borrow().len() == 8);
+            send(near.as_raw_fd(), b"!", MsgFlags::MSG_OOB).unwrap();
+            near.write_all(b", and more").unwrap();
+            it.until(|| read.borrow().len() == 18);
+            assert_eq!(&read.borrow()[..], b"after it, and more");
+        }
+    }
+}
+
 /// What a watched source holds is let go of when it is removed, and when the reactor goes.
 pub fn what_a_source_holds_is_let_go_of(backend: Backend) {
     let mut it = Loop::new(backend);
