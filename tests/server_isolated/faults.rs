@@ -73,6 +73,7 @@ pub const CASES: &[Case] = {
             a_process_that_tells_of_its_end_is_not_asked,
         ),
         ("a_kernel_that_waits_by_number_only", a_kernel_that_waits_by_number_only),
+        ("a_process_of_which_a_wait_is_interrupted", a_process_of_which_a_wait_is_interrupted),
         ("a_file_that_is_replaced_meanwhile_is_left", a_file_that_is_replaced_meanwhile_is_left),
     ]
 };
@@ -413,6 +414,11 @@ fn a_kernel_that_waits_by_number_only() {
         list
     };
     two_after_one_another(&[(&[libc::SYS_waitid], &EVERY_SECOND)]);
+}
+
+/// That says nothing of the child, which is still to be waited for.
+fn a_process_of_which_a_wait_is_interrupted() {
+    two_after_one_another(&[(&[libc::SYS_waitid], &[libc::EINTR; 2])]);
 }
 
 /// One child at a time is allowed: the second client shows that the server has noticed the end of the first.
