@@ -66,7 +66,7 @@ impl Echo {
     /// What goes wrong with a client, as a reset, ends its own conversation: never the server.
     fn lose(&self, reactor: &mut Reactor, key: Key, error: io::Error) {
         if error.kind() != ErrorKind::WouldBlock {
-            self.talk.problem(format_args!("{}: {error}", self.peer));
+            self.talk.line(reactor, format_args!("{}: {error}", self.peer));
             self.talk.line(reactor, format_args!("closing {}", self.peer));
             reactor.remove(key);
         }
