@@ -196,9 +196,10 @@ impl Connection {
     /// Who has paused reading comes to it later, and where there is nothing, not at all.
     #[cold]
     fn fail(&mut self, error: io::Error) {
-        let reads = self.phase == Phase::Open && !self.read_closed;
+        let reads = !self.is_reading_paused() || self.socket.may_be_read();
         match Lost::by(error) {
-            Lost::Reset if reads && (!self.is_reading_paused() || self.socket.may_be_read()) => {
+            // Where the end was read already, this was the other half of it: see `end_if_both_have`.
+            Lost::Reset if self.phase == Phase::Open && reads => {
                 (self.writing, self.queue) = (Writing::Failed, None);
             }
             why => self.lose(why),
