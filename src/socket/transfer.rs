@@ -272,3 +272,21 @@ impl Write for Socket {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Domain, Socket, Type};
+
+    #[test]
+    fn what_may_be_read_is_told_and_left() {
+        let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None).expect("a pair");
+        assert!(far.may_be_read(), "the peer may yet send");
+        near.send_all(b"x").expect("sent");
+        assert!(far.may_be_read());
+        assert_eq!(far.recv(&mut [0; 2]).expect("it is still there"), 1);
+        drop(near);
+        assert!(!far.may_be_read(), "the end of the stream is all that is left");
+        let alone = Socket::new(Domain::INET, Type::STREAM, None).expect("a socket");
+        assert!(!alone.may_be_read(), "a read would fail");
+    }
+}
