@@ -140,13 +140,14 @@ pub(crate) fn recv_now(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usiz
     cvt_size(unsafe { libc::recv(fd.as_raw_fd(), data, len, libc::MSG_DONTWAIT) })
 }
 
+const PEEK: c_int = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+
 /// recv(2) that leaves what it has read where it was, and does not wait.
 #[cold]
 pub(crate) fn peek(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    const FLAGS: c_int = libc::MSG_PEEK | libc::MSG_DONTWAIT;
     let (data, len) = (buffer.as_mut_ptr().cast(), buffer.len());
     // SAFETY: the kernel writes at most `len` bytes at `data`, which is the slice.
-    cvt_size(unsafe { libc::recv(fd.as_raw_fd(), data, len, FLAGS) })
+    cvt_size(unsafe { libc::recv(fd.as_raw_fd(), data, len, PEEK) })
 }
 
 /// Throws away some messages of the queue of errors, which are no errors of a call: timestamps, say. Does not wait.
