@@ -339,7 +339,8 @@ mod tests {
             assert_eq!((parts.len(), parts.iter().sum()), (4, *all), "{row}");
             survived += parts[3];
         }
-        assert_eq!(accepted(&read(ACCEPTED)).expect("it reads").len(), survived);
+        // More where lines have changed since a group was run whole (`--since`).
+        assert!(accepted(&read(ACCEPTED)).expect("it reads").len() >= survived);
     }
 
     #[test]
