@@ -70,6 +70,19 @@ fn an_event_that_waits_is_of_what_is_asked_for_since() {
     assert_eq!(epoll.wait(LONG).unwrap(), 1);
     assert!(epoll.set_flags(key, EpollFlags::empty()).unwrap());
     assert_eq!(epoll.next_ready().map(|event| event.flags()), Some(EpollFlags::HUP));
+    // Also to who has asked.
+    for asked in [EpollFlags::HUP, EpollFlags::HUP | EpollFlags::ERR] {
+        assert_eq!(epoll.wait(LONG).unwrap(), 1);
+        assert!(epoll.set_flags(key, asked).unwrap());
+        assert_eq!(epoll.next_ready().map(|event| event.flags()), Some(EpollFlags::HUP));
+    }
+    let mut epoll = Epoll::new().unwrap();
+    let (reader, writer) = support::fds::pipe();
+    drop(reader);
+    let key = epoll.insert(writer, EpollFlags::OUT).unwrap();
+    assert_eq!(epoll.wait(LONG).unwrap(), 1);
+    assert!(epoll.set_flags(key, EpollFlags::ERR).unwrap());
+    assert_eq!(epoll.next_ready().map(|event| event.flags()), Some(EpollFlags::ERR));
 }
 
 #[test]
