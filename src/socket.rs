@@ -195,6 +195,7 @@ impl Socket {
     ///   connection is lost; go on with the next.
     /// - `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`: the connection stays in the queue and the listener stays ready: a loop that
     ///   only tries again spins.
+    /// - `EPERM`: a firewall or another rule of the system's forbids it, this once or for good.
     /// - `EINVAL`: the socket does not listen. `EOPNOTSUPP`: its type has no connections.
     ///
     /// # Traps

@@ -134,7 +134,9 @@ impl<T: Transport, W> Builder<T, W> {
 
     /// How long the end of the server waits for work in hand, before it cuts it off: 5 seconds unless set.
     ///
-    /// It is also the time for who is in the queue by then. What is cut: a [`Stream`](super::Stream) fails to be read or written, in every way of working; a thread's connection is shut
+    /// It is the time of those too who are in the queue by then.
+    ///
+    /// What is cut: a [`Stream`](super::Stream) fails to be read or written, in every way of working; a thread's connection is shut
     /// down, a child is killed. A thread that computes cannot be stopped: it is left behind, which
     /// [`error`](super::Handler::error) is told.
     pub fn close_within(mut self, limit: Duration) -> Self {

@@ -9,7 +9,8 @@ use crate::addr::Addr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
-    /// Taking the next request from the socket, for want of a descriptor or memory. The server waits a little and tries again.
+    /// Taking the next request from the socket, for want of a descriptor or memory, or because it is forbidden. The server waits a little and
+    /// tries again, unless this is its end.
     Accept,
     /// The hook that may refuse a request: one that panics does.
     Verify,
@@ -25,8 +26,8 @@ pub enum Step {
     Child,
     /// The hook that is called after each pass.
     Service,
-    /// The end of the server: work in hand was cut off, because its time was over; or, with a [`peer`](Problem::peer), a
-    /// request that had been taken was not started any more.
+    /// The end of the server: work in hand was cut off, because its time was over; somebody was left in the queue; or, with a
+    /// [`peer`](Problem::peer), a request that had been taken was not started any more.
     Close,
 }
 

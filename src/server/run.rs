@@ -100,7 +100,7 @@ where
     /// # When something goes wrong
     ///
     /// - A client that was reset before it was taken, or a listener with nobody there after all: the next one, please.
-    /// - No descriptor, no memory (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`): the listener stays ready, and a loop that just
+    /// - No descriptor, no memory (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`), or a rule of the system's that forbids it (`EPERM`): the listener stays ready, and a loop that just
     ///   tried again would spin. [`error`](Handler::error) is told, and a descriptor kept in reserve makes room for one client at a
     ///   time. Where that does not help either, the server waits a little, at first 10 milliseconds and at most a second,
     ///   and nobody in the queue is lost.
@@ -249,9 +249,9 @@ where
             }
         }
         // Who was taken already is told of by himself.
-        if left > i64::from(self.waiting.is_some()) && self.somebody_waits() {
-            let text = "somebody is left in the queue: not answered before the time was over";
-            let error = io::Error::new(ErrorKind::TimedOut, text);
+        if left > i64::from(self.waiting.is_some()) && self.somebody_waits().unwrap_or(true) {
+            let text = "somebody was left in the queue, and not answered when the server ended";
+            let error = io::Error::new(ErrorKind::ConnectionAborted, text);
             self.tell(&Problem::error_at(Step::Close, None, error));
         }
         self.finish_work();
@@ -259,11 +259,11 @@ where
 
     /// As `take`, and `Told` when the queue is empty.
     fn take_queued(&mut self) -> io::Result<Pass> {
-        if self.somebody_waits() { self.take() } else { Ok(Pass::Told) }
+        if self.somebody_waits()? { self.take() } else { Ok(Pass::Told) }
     }
 
-    fn somebody_waits(&self) -> bool {
-        poll(&mut [PollFd::of(&self.endpoint, Events::IN)], Duration::ZERO).is_ok_and(|n| n > 0)
+    fn somebody_waits(&self) -> io::Result<bool> {
+        Ok(poll(&mut [PollFd::of(&self.endpoint, Events::IN)], Duration::ZERO)? > 0)
     }
 }
 

@@ -83,18 +83,15 @@ impl Ending {
         self.waker.as_fd()
     }
 
-    /// Whether it was told in this process; of a child's parent that is the descriptor's to say. No system call.
-    pub(super) fn is_told_here(&self) -> bool {
+    /// Whether the server was told to end, in this process, and the time for work in hand is over. The first who asks starts the clock.
+    /// No system call, unless it was told: a child is ended by its parent.
+    pub(super) fn is_cut(&self) -> bool {
         self.told.load(Ordering::Acquire)
-    }
-
-    /// Whether the time for work in hand is over, now that the server ends. The first who asks starts the clock.
-    pub(super) fn has_no_time_left(&self) -> bool {
-        matches!(self.deadline(), Timeout::At(end) if end <= Instant::now())
+            && matches!(self.deadline(), Timeout::At(end) if end <= Instant::now())
     }
 
     pub(super) fn is_told(&self) -> bool {
-        self.is_told_here()
+        self.told.load(Ordering::Acquire)
             || poll(&mut [PollFd::new(self.waker(), Events::IN)], Duration::ZERO)
                 .is_ok_and(|ready| ready > 0)
     }

@@ -152,7 +152,7 @@ impl Connection {
         let (mut until, mut woken) = (None, false);
         loop {
             // A client that always has something to say, or always listens, is never waited for.
-            if self.ending.is_told_here() && self.ending.has_no_time_left() {
+            if self.ending.is_cut() {
                 return Err(cut());
             }
             match call(self.socket.as_fd()) {

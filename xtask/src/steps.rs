@@ -78,6 +78,15 @@ pub(crate) fn folder(root: &Path, name: &str) -> Result<PathBuf, Box<dyn Error>>
     Ok(path.canonicalize()?)
 }
 
+/// An error where this is CI: a reader's machine may lack something, which is said and skipped, and CI's may not.
+pub(crate) fn may_lack(missing: &str) -> Outcome {
+    lacks(missing, env::var_os("CI").is_some())
+}
+
+fn lacks(missing: &str, ci: bool) -> Outcome {
+    if ci { Err(missing.into()) } else { Ok(()) }
+}
+
 /// Says what is run, runs it, and makes an error of any exit status but 0.
 pub(crate) fn run(command: &mut Command) -> Outcome {
     println!("    {}", shown(command));
@@ -243,6 +252,13 @@ mod tests {
         assert_eq!(problem, "step `bad` failed: no luck");
         assert_eq!(ran.get(), 2);
         run_all(&steps[..1]).expect("the first step alone passes");
+    }
+
+    #[test]
+    fn only_a_reader_s_machine_may_lack_something() {
+        lacks("valgrind is missing", false).expect("it is skipped");
+        let problem = lacks("valgrind is missing", true).expect_err("CI needs it");
+        assert_eq!(problem.to_string(), "valgrind is missing");
     }
 
     #[test]

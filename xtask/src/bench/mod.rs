@@ -5,7 +5,6 @@ mod callgrind;
 mod counts;
 mod reactor;
 
-use std::env;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,7 +79,7 @@ fn times(arguments: &Arguments, root: &Path) -> Outcome {
         write(file, "")?;
     }
     let missing = callgrind::missing();
-    may_lack(missing, env::var_os("CI").is_some())?;
+    missing.map_or(Ok(()), steps::may_lack)?;
     let rounds = arguments.rounds.unwrap_or(200).to_string();
     let mut command = program(root, "budgets");
     let mut rows = budgets::parse(&output(command.args(["--", &rounds]))?)?;
@@ -96,11 +95,6 @@ fn times(arguments: &Arguments, root: &Path) -> Outcome {
         write(file, &budgets::csv(&rows))?;
     }
     budgets::verdict(&rows, missing.is_none())
-}
-
-/// A reader's machine may lack it; CI's may not.
-fn may_lack(missing: Option<&str>, ci: bool) -> Outcome {
-    missing.filter(|_| ci).map_or(Ok(()), |missing| Err(missing.into()))
 }
 
 fn write(file: &Path, text: &str) -> Outcome {
@@ -156,17 +150,4 @@ fn aligned(rows: &[Vec<String>]) -> String {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_reader_s_machine_may_lack_something() {
-        may_lack(None, true).expect("nothing is missing");
-        may_lack(Some("valgrind is missing"), false).expect("it is skipped");
-        let problem = may_lack(Some("valgrind is missing"), true).expect_err("CI needs it");
-        assert_eq!(problem.to_string(), "valgrind is missing");
-    }
 }
